@@ -1,0 +1,1 @@
+"""The kernel: pure, imports nothing of ours. Signals, registers, desks, items, rights, access."""

@@ -1,0 +1,104 @@
+"""What the authority has: sites, cameras, units, officers, and vehicles on a list."""
+
+from enum import StrEnum
+from typing import Annotated, NewType
+
+import msgspec
+
+from saqtau.kernel.clock import Instant
+
+Metres = NewType("Metres", float)
+KmPerHour = NewType("KmPerHour", float)
+Degrees = NewType("Degrees", float)  # 0 = north, clockwise, [0, 360)
+
+Code = Annotated[str, msgspec.Meta(pattern=r"\A[A-Za-z0-9._-]{1,32}\Z", max_length=32)]
+Region = Annotated[int, msgspec.Meta(ge=1, le=99)]
+Latitude = Annotated[float, msgspec.Meta(ge=-90, le=90)]
+Longitude = Annotated[float, msgspec.Meta(ge=-180, le=180)]
+Plate = Annotated[str, msgspec.Meta(pattern=r"\A[A-Z0-9]{1,12}\Z", max_length=12)]
+Name = Annotated[str, msgspec.Meta(min_length=1, max_length=120)]
+
+
+class Site(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A place that cameras and buttons belong to."""
+
+    id: Code
+    name: Name
+    region: Region
+    lat: Latitude
+    lon: Longitude
+
+
+class Certificate(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Calibration certificate of a measuring camera; without a valid one its speed founds nothing."""
+
+    number: Annotated[str, msgspec.Meta(min_length=1, max_length=64)]
+    valid_from: Instant
+    valid_until: Instant
+
+    def covers(self, at: Instant) -> bool:
+        """Whether a measurement at this instant is covered."""
+        return self.valid_from <= at <= self.valid_until
+
+
+class Camera(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A street camera that reads plates. `heading` is the driving direction of the lane it watches."""
+
+    id: Code
+    site: Code
+    name: Name
+    region: Region
+    lat: Latitude
+    lon: Longitude
+    heading: Annotated[float, msgspec.Meta(ge=0, lt=360)]
+    limit: Annotated[float, msgspec.Meta(ge=5, le=150)]  # km/h at the place
+    certificate: Certificate | None = None
+    address: Annotated[str, msgspec.Meta(max_length=45)] | None = None  # the only address its pushes may come from
+
+
+class Unit(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A patrol unit: one crew with one vehicle and one tablet."""
+
+    id: Code
+    call_sign: Name
+    region: Region
+    plate: Plate | None = None
+    skills: tuple[Code, ...] = ()
+
+
+class Officer(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A member of the force; `unit` is where he serves now."""
+
+    id: Code
+    name: Name
+    region: Region
+    unit: Code | None = None
+
+
+class Ground(StrEnum):
+    """Why a vehicle is on the list. Each is set by an authority and expires."""
+
+    WANTED = "wanted"
+    STOLEN = "stolen"
+    FORGED_PLATES = "forged_plates"
+    PERSISTENT_VIOLATOR = "persistent_violator"
+
+
+URGENT = frozenset({Ground.WANTED, Ground.STOLEN})
+"""Grounds of the small urgent list: only against these is a one-character doubt ever shown (notes: never a big list)."""
+
+
+class ListedVehicle(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A vehicle on the list, with the ground, the authority that put it there and the day it falls off."""
+
+    plate: Plate
+    ground: Ground
+    authority: Name
+    basis: Annotated[str, msgspec.Meta(min_length=1, max_length=200)]  # decision or case number
+    expires: Instant
+    region: Region | None = None  # None: everywhere
+    note: Annotated[str, msgspec.Meta(max_length=300)] = ""
+
+    def in_force(self, at: Instant) -> bool:
+        """Whether the entry still holds."""
+        return at < self.expires
