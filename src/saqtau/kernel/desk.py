@@ -46,7 +46,7 @@ END = State(end=True)
 
 
 class Edge(msgspec.Struct, frozen=True):
-    """A named way from one state to another. Of several edges with one name and start the first whose `when` holds is taken."""
+    """A named way between two states. Of edges with one name and start the first whose `when` holds is taken."""
 
     name: str
     start: str

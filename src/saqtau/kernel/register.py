@@ -85,7 +85,7 @@ class Ground(StrEnum):
 
 
 URGENT = frozenset({Ground.WANTED, Ground.STOLEN})
-"""Grounds of the small urgent list: only against these is a one-character doubt ever shown (notes: never a big list)."""
+"""Grounds of the small urgent list. Only against these is a one-character doubt shown: in a big list all are near."""
 
 
 class ListedVehicle(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
