@@ -1,0 +1,64 @@
+# Two verbs are enough: `make run` starts everything on this machine, `make test` checks everything.
+# Needs Python 3.11+, make and a C library; no root, no other tool: the rest comes from locked packages.
+UV := $(shell command -v uv 2>/dev/null || echo .tools/bin/uv)
+PY := .venv/bin/python
+DIST := src/saqtau/web/dist
+CONSOLE := $(shell find console -path console/node_modules -prune -o -type f -print 2>/dev/null) $(wildcard src/saqtau/locales/*.json)
+FOLDER ?= .saqtau
+.DEFAULT_GOAL := help
+.PHONY: help run test lint unit engine console-check e2e test-cluster test-long bench clean
+
+help: ## Show this list
+	@awk 'BEGIN{FS=":.*##"} /^[a-z0-9-]+:.*##/{printf "  make %-14s %s\n",$$1,$$2}' $(MAKEFILE_LIST)
+
+run: .venv/.synced $(DIST)/index.html ## Set up if needed, then start the demonstration city
+	@$(PY) -m saqtau.cli demo --folder $(FOLDER)
+
+test: lint unit engine console-check e2e ## Set up if needed, then check everything (not the long benches)
+	@echo "make test: everything passed"
+
+lint: .venv/.synced ## Style, import rules, types
+	.venv/bin/ruff check .
+	.venv/bin/ruff format --check .
+	.venv/bin/lint-imports
+	.venv/bin/mypy
+
+unit: .venv/.synced ## Pure parts: unit, property, desks, architecture
+	.venv/bin/pytest -n 2 tests/unit tests/property tests/desks tests/architecture
+
+engine: .venv/.synced $(DIST)/index.html ## Real PostgreSQL and NATS: engine, faults, API
+	.venv/bin/pytest tests/engine tests/faults tests/api
+
+console-check: .venv/.synced console/node_modules/.synced ## Console: types, tests, build
+	PATH="$(CURDIR)/.venv/bin:$$PATH" npm --prefix console run check
+	PATH="$(CURDIR)/.venv/bin:$$PATH" npm --prefix console test
+	@$(MAKE) --no-print-directory $(DIST)/index.html
+
+e2e: .venv/.synced $(DIST)/index.html ## The whole house in a real browser
+	.venv/bin/pytest -rs tests/e2e
+
+test-cluster: .venv/.synced ## The engine tests on three NATS nodes and a separate PostgreSQL
+	SAQTAU_CLUSTER=1 .venv/bin/pytest tests/engine tests/faults
+
+test-long: .venv/.synced $(DIST)/index.html ## The long run: 200 kills, fuzzing, soak
+	$(UV) sync --frozen -q --group long
+	SAQTAU_KILLS=200 HYPOTHESIS_PROFILE=long .venv/bin/pytest -m "long or not long" tests
+
+bench: .venv/.synced ## Every figure of the README, beside its peers (long)
+	$(UV) sync --frozen -q --group sim --group bench
+	@for claim in bench/*.py; do echo "== $$claim"; $(PY) $$claim || exit 1; done
+
+clean: ## Remove what was built and the demonstration's data
+	rm -rf .venv .tools $(DIST) console/node_modules $(FOLDER)
+
+.tools/bin/uv:
+	python3 -m venv .tools && .tools/bin/pip install -q uv==0.13.9
+
+.venv/.synced: pyproject.toml uv.lock | $(filter .tools/bin/uv,$(UV))
+	$(UV) sync --frozen -q --inexact && touch $@
+
+console/node_modules/.synced: console/package-lock.json console/package.json .venv/.synced
+	PATH="$(CURDIR)/.venv/bin:$$PATH" npm --prefix console ci --no-audit --no-fund --loglevel=error && touch $@
+
+$(DIST)/index.html: console/node_modules/.synced $(CONSOLE)
+	PATH="$(CURDIR)/.venv/bin:$$PATH" npm --prefix console run --silent build && touch $@
