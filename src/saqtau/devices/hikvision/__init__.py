@@ -1,0 +1,1 @@
+"""Hikvision plate cameras: their own HTTP push (ISAPI `EventNotificationAlert`), as firmware really sends it."""
