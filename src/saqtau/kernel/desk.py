@@ -56,6 +56,7 @@ class Edge(msgspec.Struct, frozen=True):
     when: Callable[[Data], bool] | None = None  # pure guard over the item's data
     sets: Callable[[Data, Data, Any], Data] | None = None  # (item data, form data, call) -> changed facts
     basis: bool = False  # the form records the legal basis (R2)
+    keeps: bool = False  # a step in place that answers nothing: the deadline of the state runs on
     pauses: bool = False  # the deadline stands still in the next state; the form says what exactly is missing
     document: str | None = None  # the document served with this edge
     appeal: str | None = None  # body and term of appeal that the document names (R10)
@@ -81,7 +82,8 @@ class Desk(msgspec.Struct, frozen=True):
     overseer_told: bool = False
     compartment: str | None = None
     tells: Callable[..., tuple[Signal, ...]] | None = None  # (item after, edge name or None, form data) -> signals
-    reacts: dict[type, Callable[..., tuple[Any, ...]]] = {}  # signal type -> (signal, family) -> actions
+    reacts: dict[type, Callable[..., tuple[Any, ...]]] = {}
+    """Signal type -> (signal, family) -> actions. The family is every open item whose id or parent the signal names."""
     line: Callable[[Data], Data] | None = None  # facts for one line of the queue, without protected ones
     doc: str = ""
 

@@ -169,21 +169,37 @@ class Call(msgspec.Struct, frozen=True):
 
 
 def _form(desk: Desk, edge: Edge, data: Data) -> tuple[dict[str, Any], tuple[str, ...]]:
-    """The form's data checked strictly, and the warnings of a desk that fails open."""
+    """The form's data checked strictly; a desk that fails open keeps what is sound and warns of the rest."""
     if edge.requires is None:
-        if data:
+        if data and desk.mode is Mode.POWER:
             unknown = dict.fromkeys(data, "unknown_field")
             raise Refused(Kind.INVALID, f"{edge.name} takes no data", **unknown)
-        return {}, ()
+        return {}, tuple(f"{name}: unknown_field" for name in sorted(data))
     try:
         form = msgspec.convert(dict(data), edge.requires, strict=True)
     except msgspec.ValidationError as error:
         if desk.mode is Mode.HELP:
-            return dict(data), (str(error),)
+            return _sound(edge.requires, data)
         field = str(error).rpartition("$.")[2].rstrip("`") if "$." in str(error) else "data"
         raise Refused(Kind.INVALID, f"{edge.name}: {error}", **{field or "data": "invalid"}) from error
     checked: dict[str, Any] = msgspec.to_builtins(form)
     return checked, ()
+
+
+def _sound(form: type[msgspec.Struct], data: Data) -> tuple[dict[str, Any], tuple[str, ...]]:
+    """The fields that are sound by themselves, and a warning for each that is missing or is not."""
+    sound: dict[str, Any] = {}
+    fields = {field.encode_name: field for field in msgspec.structs.fields(form)}
+    warnings = [f"{name}: unknown_field" for name in sorted(data.keys() - fields.keys())]
+    for name, field in fields.items():
+        if name in data:
+            try:
+                sound[name] = msgspec.to_builtins(msgspec.convert(data[name], field.type, strict=True))
+            except msgspec.ValidationError as error:
+                warnings.append(f"{name}: {error}")
+        elif field.required:
+            warnings.append(f"{name}: missing")
+    return sound, tuple(warnings)
 
 
 def _may(desk: Desk, item: Item, edge: Edge, actor: Actor) -> None:
@@ -191,10 +207,13 @@ def _may(desk: Desk, item: Item, edge: Edge, actor: Actor) -> None:
     if edge.by != actor.role:
         raise Refused(Kind.DENIED, f"{edge.name} is for {edge.by}, not {actor.role}", role="wrong_role")
     if actor.machine:
+        if edge.to in desk.penal:
+            raise Refused(Kind.DENIED, "no machine decides a penalty", actor="machine")
         return
     if item.region not in actor.regions:
         raise Refused(Kind.DENIED, f"{actor.id} has no duty in region {item.region}", region="not_yours")
-    if item.unit is not None and actor.unit is not None and item.unit != actor.unit:
+    bound = edge.by == item.owner or actor.unit is not None
+    if item.unit is not None and bound and item.unit != actor.unit:
         raise Refused(Kind.DENIED, f"item {item.id} is offered to another unit", unit="not_yours")
     if edge.to in desk.penal and actor.id in {item.opened_by, item.data.get("proposed_by")}:
         raise Refused(Kind.DENIED, "who opened or proposed does not decide the penalty", actor="four_eyes")
@@ -230,7 +249,10 @@ def fire(
     following = msgspec.structs.replace(
         item, state=edge.to, rev=item.rev + 1, changed=now, data=item.data | changed, **place
     )
-    following = _paused(following, edge, form, now) if edge.pauses else _dated(desk, following, now, calendar)
+    if edge.pauses:
+        following = _paused(following, edge, form, now)
+    elif not edge.keeps:
+        following = _dated(desk, following, now, calendar)
     entry = Entry(
         item=item.id, rev=following.rev, at=now, edge=edge.name, start=item.state, to=edge.to, actor=actor.id,
         role=actor.role, purpose=actor.purpose, data=form, warnings=warnings,

@@ -61,7 +61,7 @@ def _owned_state_has_a_deadline(desk: Desk) -> Iterator[str]:
 def _deadline_has_a_consequence(desk: Desk) -> Iterator[str]:
     """R5: every deadline has a consequence: an edge that the clock can take whatever the facts are."""
     for name, state in desk.states.items():
-        if state.within and not _clock_edges(desk, name, state.otherwise):
+        if state.within and all(edge.when is not None for edge in _clock_edges(desk, name, state.otherwise)):
             yield name
 
 
@@ -137,17 +137,25 @@ def _help_never_blocks(desk: Desk) -> Iterator[str]:
     yield from desk.penal
     for edge in desk.edges:
         same = [other for other in desk.edges if (other.start, other.name) == (edge.start, edge.name)]
-        if edge.when is not None and all(other.when is not None for other in same) and len(same) == 1:
+        if all(other.when is not None for other in same):
             yield _way(edge)
 
 
 def _is_whole(desk: Desk) -> Iterator[str]:
-    """R0: names fit together: starts, edges, penal states and purposes exist."""
+    """R0: names fit together: starts, edges, penal states, purposes and owners exist, and every way can be taken."""
     known = desk.states.keys()
     yield from (start for start in desk.starts if start not in known)
     yield from (_way(edge) for edge in desk.edges if not {edge.start, edge.to} <= known)
     yield from desk.penal - known
     yield from (edge.name for edge in desk.edges if edge.start in known and desk.states[edge.start].end)
+    yield from (name for name, state in desk.states.items() if (state.owner is None) is not state.end)
+    yield from (_way(edge) for edge in desk.edges if edge.keeps and (edge.start != edge.to or edge.pauses))
+    always: set[tuple[str, str]] = set()
+    for edge in desk.edges:
+        if (edge.start, edge.name) in always:
+            yield _way(edge)
+        if edge.when is None:
+            always.add((edge.start, edge.name))
     if not (desk.starts and desk.purposes):
         yield desk.name
 

@@ -115,6 +115,7 @@ class OfferWanted(msgspec.Struct, frozen=True, tag=True):
     lat: float
     lon: float
     priority: int
+    override: str = ""  # a person named the one candidate himself, with this reason
     urgent: ClassVar[bool] = True
 
 
@@ -169,6 +170,15 @@ class UnitStatus(msgspec.Struct, frozen=True, tag=True):
     unit: Code
     status: Status
     item: str | None = None  # the item that holds it
+    override: bool = False  # a person ordered it: the unit is taken even from other work
+
+
+class UnitTaken(msgspec.Struct, frozen=True, tag=True):
+    """The store could not reserve a unit for an item: it went off duty or to other work in the meantime."""
+
+    unit: Code
+    item: str
+    unavailable: tuple[Code, ...] = ()  # every unit that could not be reserved now, so that the next choice is good
 
 
 class UnitSilent(msgspec.Struct, frozen=True, tag=True):
@@ -196,6 +206,7 @@ Signal = (
     | OfferWithdrawn
     | OfferAnswered
     | UnitStatus
+    | UnitTaken
     | UnitSilent
     | UnitHeard
 )
