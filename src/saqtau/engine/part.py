@@ -1,0 +1,65 @@
+"""A part is a process the supervisor keeps alive: how it is started, when it is ready, how it is asked to stop."""
+
+import ctypes
+import os
+import signal
+import subprocess
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from pathlib import Path
+
+import msgspec
+
+from saqtau.engine.place import Account
+
+_PR_SET_PDEATHSIG = 1
+_LIBC = ctypes.CDLL(None, use_errno=True)
+
+
+class Part(msgspec.Struct, frozen=True):
+    """What to run. `ready` returns when the part answers and raises when it cannot come up."""
+
+    name: str
+    command: tuple[str, ...]
+    folder: Path | None = None  # its working folder
+    environment: Mapping[str, str] | None = None  # None = ours
+    account: Account | None = None
+    stop: signal.Signals = signal.SIGTERM
+    hurry: signal.Signals = signal.SIGKILL  # when it has not stopped in time
+    ready: Callable[[], Awaitable[None]] | None = None
+    before: Callable[[], None] | None = None  # run before every start: what a crash left is put right
+    quiet: bool = False  # its lines go to its log file only, unless they tell of trouble
+
+
+def spawn(
+    part: Part,
+    stdout: int | None = subprocess.DEVNULL,
+    stderr: int | None = subprocess.DEVNULL,
+    keep: Sequence[int] = (),
+) -> "subprocess.Popen[bytes]":
+    """Start the part in a session of its own, so that Ctrl-C reaches it only through us.
+
+    The kernel tells it to stop when we die, whatever kills us. `keep`: descriptors it inherits (the folder's lock).
+    """
+    account = part.account
+    parent = os.getpid()
+
+    def tie_to_parent() -> None:
+        # runs after the change of account, which would clear it
+        _LIBC.prctl(_PR_SET_PDEATHSIG, int(part.stop), 0, 0, 0)
+        if os.getppid() != parent:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    return subprocess.Popen(
+        list(part.command),
+        cwd=part.folder,
+        env=None if part.environment is None else dict(part.environment),
+        stdin=subprocess.DEVNULL,
+        stdout=stdout,
+        stderr=stderr,
+        start_new_session=True,
+        pass_fds=tuple(keep),
+        preexec_fn=tie_to_parent,  # noqa: PLW1509 - started from the main thread only
+        user=None if account is None else account.uid,
+        group=None if account is None else account.gid,
+        extra_groups=None if account is None else [],
+    )

@@ -1,0 +1,66 @@
+"""Fixtures of every test: the async backend, and the real engine for those that ask for it."""
+
+import pytest
+from tests.running import running
+
+from saqtau.engine import broker, journal, postgres
+
+
+@pytest.fixture(scope="session")
+def anyio_backend():
+    return "asyncio"
+
+
+@pytest.fixture(scope="session")
+def engine():
+    """PostgreSQL and NATS for the whole session (`tests.running.Running`)."""
+    with running() as started:
+        yield started
+
+
+@pytest.fixture(scope="module")
+def database(engine):
+    """A migrated database of this module's own (`postgres.Server`)."""
+    return engine.fresh_database()
+
+
+@pytest.fixture
+async def nc(engine):
+    """A NATS client, closed afterwards."""
+    client = await broker.connect(engine.broker, "test")
+    yield client
+    await client.close()
+
+
+@pytest.fixture
+async def js(nc, engine):
+    """JetStream with fresh, empty streams."""
+    context = broker.context(nc)
+    for info in await context.streams_info():
+        await context.delete_stream(info.config.name)
+    await journal.ensure_streams(context, engine.broker.replicas)
+    return context
+
+
+@pytest.fixture
+async def pg_owner(database):
+    """A connection as the owner of the tables: row-level security is forced on it too, where a table says so."""
+    connection = await postgres.connect(database, postgres.OWNER)
+    yield connection
+    await connection.close()
+
+
+@pytest.fixture
+async def pg_worker(database):
+    """A connection as the workers' role."""
+    connection = await postgres.connect(database, postgres.WORKER)
+    yield connection
+    await connection.close()
+
+
+@pytest.fixture
+async def pg_app(database):
+    """A connection as the web's role; it sees the regions in `app.regions`."""
+    connection = await postgres.connect(database, postgres.APP)
+    yield connection
+    await connection.close()

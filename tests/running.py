@@ -1,0 +1,188 @@
+"""A real PostgreSQL and a real NATS for the tests, in a short folder of their own, gone afterwards.
+
+`SAQTAU_CLUSTER=1` makes it three JetStream nodes and a PostgreSQL behind a TCP address with a password: the same tests
+run on both.
+"""
+
+import asyncio
+import contextlib
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+from saqtau.engine import broker, migrate, postgres
+from saqtau.engine.part import Part, spawn
+from saqtau.engine.place import Place, open_place, password, write_private
+
+CLUSTER = os.environ.get("SAQTAU_CLUSTER") == "1"
+TEMPLATE = "saqtau_template"
+QUICK = {"shared_buffers": "32MB", "max_connections": "60"}
+
+
+class Running:
+    """The engine of a test session: addresses, and the processes for those tests that kill them."""
+
+    def __init__(self, place: Place) -> None:
+        self.place = place
+        self.parts: dict[str, Part] = {}
+        self.processes: dict[str, subprocess.Popen[bytes]] = {}
+        self.server: postgres.Server
+        self.broker: broker.Broker
+        self.databases = 0
+
+    @property
+    def nodes(self) -> list[str]:
+        """Names of the NATS processes: one, or the three of the cluster."""
+        return [name for name in self.parts if name.startswith("nats")]
+
+    def up(self, part: Part) -> None:
+        """Start a part; `ready` is not awaited."""
+        self.parts[part.name] = part
+        if part.before is not None:
+            part.before()
+        with (self.place.logs / f"{part.name}.log").open("ab") as log:
+            self.processes[part.name] = spawn(part, log.fileno(), subprocess.STDOUT)
+
+    def kill(self, name: str) -> None:
+        """`kill -9`, as a power button does it, and wait until it is gone."""
+        self.processes[name].kill()
+        self.processes[name].wait()
+
+    def again(self, name: str) -> None:
+        """Start a killed part again."""
+        self.up(self.parts[name])
+
+    def wait(self, *names: str, patience: float = 60) -> None:
+        """Wait until the named parts answer; told with the end of their log when one has died instead."""
+        for name in names:
+            ready = self.parts[name].ready
+            if ready is not None:
+                asyncio.run(self._race(name, ready(), patience))
+
+    async def _race(self, name: str, ready, patience: float) -> None:
+        task = asyncio.ensure_future(ready)
+        for _ in range(int(patience / 0.05)):
+            done, _ = await asyncio.wait({task}, timeout=0.05)
+            if done:
+                return task.result()
+            if self.processes[name].poll() is not None:
+                break
+        task.cancel()
+        await asyncio.wait({task})
+        tail = (self.place.logs / f"{name}.log").read_text(errors="replace")[-2000:]
+        raise RuntimeError(f"{name} did not come up: {tail}")
+
+    def stop(self) -> None:
+        """Stop everything: gently, then not."""
+        for name, process in self.processes.items():
+            if process.poll() is None:
+                process.send_signal(self.parts[name].stop)
+        for name, process in self.processes.items():
+            try:
+                process.wait(10)
+            except subprocess.TimeoutExpired:
+                process.send_signal(signal.SIGQUIT if name == "postgres" else signal.SIGKILL)
+                process.wait(10)
+
+    def fresh_database(self) -> postgres.Server:
+        """A migrated database of its own, copied from the template (about 50 ms)."""
+        self.databases += 1
+        name = f"test_{self.databases}"
+        asyncio.run(migrate.create_database(self.server, name, TEMPLATE))
+        return self.server.at(name)
+
+
+def free_ports(count: int) -> list[int]:
+    """Ports that were free a moment ago."""
+    with contextlib.ExitStack() as stack:
+        probes = [stack.enter_context(socket.socket()) for _ in range(count)]
+        for probe in probes:
+            probe.bind(("127.0.0.1", 0))
+        return [probe.getsockname()[1] for probe in probes]
+
+
+@contextlib.contextmanager
+def short_folder() -> Iterator[Path]:
+    """A folder whose path is short enough for sockets and open enough for PostgreSQL's account."""
+    folder = Path(tempfile.mkdtemp(prefix="sq-"))
+    try:
+        folder.chmod(0o711)
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+@contextlib.contextmanager
+def running(*, cluster: bool = CLUSTER) -> Iterator[Running]:
+    """The engine, started, set up and migrated into the template."""
+    with short_folder() as folder:
+        engine = Running(open_place(folder / "s"))
+        try:
+            _start(engine, cluster=cluster)
+            yield engine
+        finally:
+            engine.stop()
+
+
+def _start(engine: Running, *, cluster: bool) -> None:
+    place = engine.place
+    programs = postgres.binaries()
+    postgres.prepare(place, programs, sync=False)
+    if cluster:
+        (port,) = free_ports(1)
+        engine.up(postgres.part(place, programs, QUICK, listen=port))
+        own = postgres.own_server(place)
+        engine.server = postgres.Server(f"postgresql://127.0.0.1:{port}/saqtau", own.passwords)
+        _start_cluster(engine)
+    else:
+        engine.up(postgres.part(place, programs, QUICK))
+        engine.server = postgres.own_server(place)
+        engine.up(broker.part(place, broker.binary(), broker.choose_port(place), reserve=0))
+        engine.broker = broker.own_broker(place)
+    engine.wait(*engine.parts)
+    if cluster:
+        asyncio.run(broker.answers(engine.broker, 60, peers=3))
+    asyncio.run(_set_up(engine.server))
+
+
+async def _set_up(server: postgres.Server) -> None:
+    await migrate.create_roles(server)
+    await migrate.create_database(server, TEMPLATE)
+    await migrate.migrate(server.at(TEMPLATE))
+
+
+def _start_cluster(engine: Running) -> None:
+    secret = password(engine.place, "nats")
+    ports = free_ports(6)
+    peers = [broker.Peer(f"nats-{n + 1}", "127.0.0.1", ports[n], ports[n + 3]) for n in range(3)]
+    engine.broker = broker.Broker(tuple(f"nats://127.0.0.1:{peer.port}" for peer in peers), secret, replicas=3)
+    for peer in peers:
+        engine.up(_node(engine.place, peer, peers, secret))
+
+
+def _node(place: Place, peer: broker.Peer, peers: list[broker.Peer], secret: str) -> Part:
+    folder = place.nats / peer.name
+    folder.mkdir(exist_ok=True)
+    path = folder / "nats.conf"
+    text = broker.configuration(
+        name=peer.name,
+        host=peer.host,
+        port=peer.port,
+        store=folder / "store",
+        secret=secret,
+        max_file=40 * broker.GIB,
+        route=peer.route,
+        peers=peers,
+    )
+    write_private(path, text)
+
+    async def wait() -> None:
+        alone = broker.Broker((f"nats://{peer.host}:{peer.port}",), secret)
+        await broker.answers(alone, 60)
+
+    return Part(name=peer.name, command=(str(broker.binary()), "-c", str(path)), folder=folder, ready=wait)
