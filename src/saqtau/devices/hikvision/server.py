@@ -107,7 +107,7 @@ def pushes(
     async def handle(request: Request) -> Answer:
         camera = cameras(token_digest(request.tail)) if len(request.tail) >= SHORTEST_TOKEN else None
         if camera is None:
-            raise Refused(Kind.UNAUTHENTICATED, "no camera has this token", token="unknown")  # noqa: S106
+            raise Refused(Kind.UNAUTHENTICATED, "no camera has this token", token="unknown")  # noqa: S106 - the name of a field
         if camera.address is not None and not same_address(camera.address, request.address):
             raise Refused(
                 Kind.DENIED, f"camera {camera.id} pushes from an address that is not its own", address="other"

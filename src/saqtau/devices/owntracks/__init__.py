@@ -1,0 +1,1 @@
+"""OwnTracks over HTTP: any phone becomes a test unit."""

@@ -1,0 +1,81 @@
+"""The HTTP input of tablets: 200 `{"accepted_to": seq}` only when every position of the batch is on disk."""
+
+from collections.abc import Awaitable, Callable, Sequence
+
+import msgspec
+from prometheus_client import CollectorRegistry, Counter
+
+from saqtau.devices.http import Answer, Handler, Request, read_body
+from saqtau.devices.limits import Buckets
+from saqtau.devices.tablet.device import DEVICE
+from saqtau.devices.tablet.parse import Batch, parse, positions_of, signed_text
+from saqtau.devices.tablet.signature import verify
+from saqtau.devices.track import OffRoad, Track, Tracks, follow, no_map
+from saqtau.kernel.clock import Clock, Instant
+from saqtau.kernel.errors import Kind, Refused
+from saqtau.kernel.register import Code
+from saqtau.kernel.signal import Position
+
+
+class Enrolled(msgspec.Struct, frozen=True):
+    """A device that was enrolled: the unit it belongs to and its public key (SPKI or an uncompressed point)."""
+
+    unit: Code
+    public_key: bytes
+
+
+Devices = Callable[[str], Enrolled | None]
+TakePositions = Callable[[Sequence[Position]], Awaitable[None]]
+"""Returns when the positions are durable; raises Refused UNAVAILABLE when the disk refuses."""
+
+
+def positions(
+    *,
+    devices: Devices,
+    take_positions: TakePositions,
+    clock: Clock,
+    registry: CollectorRegistry,
+    off_road: OffRoad = no_map,
+) -> Handler:
+    """The handler of `POST /tablet/positions`.
+
+    400 names the field, 401 unknown device or wrong signature (the same words for both), 413 over 256 KiB, 429 too
+    fast, 503 when the disk refuses: the device keeps the batch and sends it again, and (device, seq) tells a repeat.
+    """
+    taken = Counter("saqtau_tablet_positions", "Positions taken", registry=registry)
+    flagged = Counter("saqtau_tablet_flags", "Positions flagged", ["flag"], registry=registry)
+    tracks, buckets = Tracks(), Buckets(DEVICE.rate)
+
+    async def handle(request: Request) -> Answer:
+        batch = parse(await read_body(request, DEVICE.largest))
+        enrolled = devices(batch.device)
+        if enrolled is None or not verify(enrolled.public_key, signed_text(batch.device, batch.fixes), batch.signature):
+            raise Refused(Kind.UNAUTHENTICATED, "no enrolled device signed this", signature="wrong")
+        now = clock()
+        if not buckets.spend(batch.device, now):
+            raise Refused(Kind.TOO_MANY, f"device {batch.device} sends too fast", rate="too_many")
+        track, found = judge(tracks.of(batch.device), batch, enrolled.unit, now, off_road)
+        await take_positions(found)
+        # only now: a batch that was refused comes again and must not look like a replay
+        tracks.put(batch.device, track)
+        taken.inc(len(found))
+        for position in found:
+            for name in position.flags:
+                flagged.labels(name.value).inc()
+        return Answer(body=b'{"accepted_to":%d}' % batch.fixes[-1].seq)
+
+    return handle
+
+
+def judge(track: Track, batch: Batch, unit: Code, now: Instant, off_road: OffRoad) -> tuple[Track, list[Position]]:
+    """The positions of a batch with their flags, and the track behind them.
+
+    The batch's newest fix shows the device's clock; the others are as old as they are because they were stored.
+    """
+    raw = positions_of(batch, unit, now)
+    newest = max(position.at for position in raw)
+    found: list[Position] = []
+    for position, metres in zip(raw, off_road(raw), strict=True):
+        track, judged = follow(track, position, Instant(now - (newest - position.at)), metres)
+        found.append(judged)
+    return track, found
