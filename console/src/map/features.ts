@@ -1,0 +1,87 @@
+// From the room's facts to what the map draws. Pure.
+import type { Feature, FeatureCollection, Geometry, LineString, Point, Polygon } from 'geojson';
+import { isOld, UNIT_PROMISE } from '../live/age';
+import type { Severity } from '../queue/order';
+import type { Camera, Facts, Instant, ItemLine, Unit } from '../types';
+
+export interface UnitProperties {
+	id: string;
+	letter: string;
+	icon: string;
+	heading: number;
+}
+
+/** Which picture a unit has: an arrow of its status, a dot without heading, pale when its position is old. */
+export function unitIcon(unit: Unit, now: Instant): string {
+	const shape = unit.heading === null ? 'dot' : 'arrow';
+	if (unit.at === null || isOld(unit.at, now, UNIT_PROMISE)) return `${shape}-old`;
+	return `${shape}-${'ARESB'.includes(unit.letter) ? unit.letter : 'O'}`;
+}
+
+/** A unit whose place is not known has no feature: it is never drawn at a guess. */
+export function unitFeature(unit: Unit, now: Instant): Feature<Point, UnitProperties> | null {
+	if (unit.lon === null || unit.lat === null) return null;
+	return {
+		type: 'Feature',
+		id: unit.id,
+		properties: { id: unit.id, letter: unit.letter, icon: unitIcon(unit, now), heading: unit.heading ?? 0 },
+		geometry: { type: 'Point', coordinates: [unit.lon, unit.lat] }
+	};
+}
+
+export function cameraFeatures(cameras: readonly Camera[]): FeatureCollection<Point> {
+	return collection(
+		cameras.map((camera) => ({
+			type: 'Feature',
+			id: camera.id,
+			properties: { id: camera.id, name: camera.name, heading: camera.heading ?? 0 },
+			geometry: { type: 'Point', coordinates: [camera.lon, camera.lat] }
+		}))
+	);
+}
+
+export function itemFeatures(lines: readonly ItemLine[], kind: (line: ItemLine) => Severity): FeatureCollection<Point> {
+	const features: Feature<Point>[] = [];
+	for (const line of lines) {
+		if (line.lon === null || line.lat === null) continue;
+		features.push({
+			type: 'Feature',
+			id: line.id,
+			properties: { id: line.id, kind: kind(line), order: -line.priority },
+			geometry: { type: 'Point', coordinates: [line.lon, line.lat] }
+		});
+	}
+	return collection(features);
+}
+
+/** The way ahead as the item's desk keeps it: any GeoJSON; a bare geometry is taken as one feature. */
+export function bandOf(data: Facts | undefined): FeatureCollection {
+	const band = data?.band as unknown as Feature | FeatureCollection | Geometry | undefined;
+	if (!band || typeof band !== 'object' || !('type' in band)) return collection([]);
+	if (band.type === 'FeatureCollection') return band;
+	return collection([band.type === 'Feature' ? band : { type: 'Feature', properties: {}, geometry: band }]);
+}
+
+/** From the selected unit to the item it may help: one straight, dashed line, which claims no road. */
+export function lineBetween(unit: Unit | undefined, item: ItemLine | null): FeatureCollection<LineString> {
+	if (unit?.lon == null || unit.lat == null || item?.lon == null || item.lat == null) return collection([]);
+	return collection([
+		{ type: 'Feature', properties: {}, geometry: { type: 'LineString', coordinates: [[unit.lon, unit.lat], [item.lon, item.lat]] } }
+	]);
+}
+
+/** Field of view of a camera on the ground: a wedge of 60 degrees, 60 m long, for close zooms. */
+export function wedge(camera: Camera): Feature<Polygon> {
+	const north = 60 / 111_320;
+	const east = north / Math.cos((camera.lat * Math.PI) / 180);
+	const tip: [number, number] = [camera.lon, camera.lat];
+	const arc = [-30, -15, 0, 15, 30].map((off): [number, number] => {
+		const angle = (((camera.heading ?? 0) + off) * Math.PI) / 180;
+		return [camera.lon + Math.sin(angle) * east, camera.lat + Math.cos(angle) * north];
+	});
+	return { type: 'Feature', properties: {}, geometry: { type: 'Polygon', coordinates: [[tip, ...arc, tip]] } };
+}
+
+export function collection<G extends Geometry>(features: Feature<G>[]): FeatureCollection<G> {
+	return { type: 'FeatureCollection', features };
+}

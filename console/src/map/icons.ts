@@ -1,0 +1,67 @@
+// Pictures of units, cameras and alerts, painted here so that nothing has to be fetched.
+import type { Map as MapView } from 'maplibre-gl';
+import type { Severity } from '../queue/order';
+
+const SIZE = 56; // pixels, drawn at half
+
+/** Colour says the status again; the letter says it first. Blue and red are kept for the selected and for danger to life. */
+const FILL: Record<string, string> = { A: '#5fc28a', R: '#f5b041', E: '#c9a2ff', S: '#8fe3e3', B: '#a9b6c2', O: '#5b6873', old: '#39444e' };
+
+type Paint = (pen: CanvasRenderingContext2D) => void;
+
+function painted(paint: Paint): ImageData {
+	const canvas = document.createElement('canvas');
+	canvas.width = canvas.height = SIZE;
+	const pen = canvas.getContext('2d')!;
+	paint(pen);
+	return pen.getImageData(0, 0, SIZE, SIZE);
+}
+
+function shape(pen: CanvasRenderingContext2D, points: readonly [number, number][], fill: string, edge: string): void {
+	pen.beginPath();
+	points.forEach(([x, y], at) => (at ? pen.lineTo(x, y) : pen.moveTo(x, y)));
+	pen.closePath();
+	pen.lineWidth = 3;
+	pen.lineJoin = 'round';
+	pen.fillStyle = fill;
+	pen.strokeStyle = edge;
+	pen.fill();
+	pen.stroke();
+}
+
+function disc(pen: CanvasRenderingContext2D, radius: number, fill: string, edge: string): void {
+	pen.beginPath();
+	pen.arc(SIZE / 2, SIZE / 2, radius, 0, 2 * Math.PI);
+	pen.lineWidth = 3;
+	pen.fillStyle = fill;
+	pen.strokeStyle = edge;
+	pen.fill();
+	pen.stroke();
+}
+
+const ALERTS: Record<Severity, Paint> = {
+	danger: (pen) => shape(pen, [[28, 4], [53, 50], [3, 50]], '#ff5c5c', '#0f1418'),
+	deadline: (pen) => shape(pen, [[28, 3], [53, 28], [28, 53], [3, 28]], '#f5b041', '#0f1418'),
+	routine: (pen) => disc(pen, 17, '#d5dee6', '#0f1418')
+};
+
+/** Give the map its pictures. A new style forgets them, so this is called for each. */
+export function addIcons(map: MapView): void {
+	const add = (name: string, paint: Paint) => map.hasImage(name) || map.addImage(name, painted(paint), { pixelRatio: 2 });
+	for (const [letter, fill] of Object.entries(FILL)) {
+		const edge = letter === 'old' ? '#8594a1' : '#0b0f12';
+		add(`dot-${letter}`, (pen) => disc(pen, 17, fill, edge));
+		add(`arrow-${letter}`, (pen) => {
+			shape(pen, [[28, 1], [38, 15], [18, 15]], fill, edge);
+			disc(pen, 17, fill, edge);
+		});
+	}
+	for (const [kind, paint] of Object.entries(ALERTS)) add(`alert-${kind}`, paint);
+	add('camera', (pen) => {
+		shape(pen, [[28, 46], [14, 12], [42, 12]], 'rgba(169,182,194,.45)', '#a9b6c2');
+		pen.beginPath();
+		pen.arc(28, 46, 6, 0, 2 * Math.PI);
+		pen.fillStyle = '#a9b6c2';
+		pen.fill();
+	});
+}

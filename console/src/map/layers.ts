@@ -1,0 +1,55 @@
+// What lies over the streets: the way ahead, cameras, units, alerts. Added anew after each change of style.
+import type { ExpressionSpecification, LayerSpecification, Map as MapView } from 'maplibre-gl';
+import type { Theme } from '../shell/theme.svelte';
+import { addIcons } from './icons';
+import { collection } from './features';
+
+const FONT = ['Noto Sans'];
+const CLUSTER_BELOW = 11;
+
+/** The later a place is reached, the wider and paler the band. */
+const probability: ExpressionSpecification = ['coalesce', ['get', 'probability'], ['get', 'p'], 0.6];
+const seconds: ExpressionSpecification = ['coalesce', ['get', 'seconds'], ['get', 't'], 60];
+
+export function addOverlay(map: MapView, theme: Theme): void {
+	addIcons(map);
+	const empty = collection([]);
+	const source = (id: string) => map.addSource(id, { type: 'geojson', data: empty, promoteId: 'id' });
+	['band', 'line', 'view', 'cameras', 'items', 'chosen'].forEach(source);
+	map.addSource('units', { type: 'geojson', data: empty, promoteId: 'id', cluster: true, clusterRadius: 44, clusterMaxZoom: CLUSTER_BELOW - 1 });
+
+	const text = theme === 'dark' ? '#e8edf2' : '#11181e';
+	const ground = theme === 'dark' ? '#0f1418' : '#ffffff';
+	const blue = theme === 'dark' ? '#58a6ff' : '#0a57a8';
+	const band = theme === 'dark' ? '#f5b041' : '#b06f00';
+	const layers: LayerSpecification[] = [
+		{ id: 'band-area', type: 'fill', source: 'band', filter: ['==', ['geometry-type'], 'Polygon'], paint: { 'fill-color': band, 'fill-opacity': ['*', 0.35, probability] } },
+		{
+			id: 'band-way', type: 'line', source: 'band', filter: ['==', ['geometry-type'], 'LineString'], layout: { 'line-cap': 'round', 'line-join': 'round' },
+			paint: { 'line-color': band, 'line-opacity': ['max', 0.12, ['*', 0.75, probability]], 'line-width': ['interpolate', ['linear'], seconds, 0, 5, 180, 22] }
+		},
+		{ id: 'line', type: 'line', source: 'line', paint: { 'line-color': blue, 'line-width': 2.5, 'line-dasharray': [2, 2] } },
+		{ id: 'view', type: 'fill', source: 'view', minzoom: 14, paint: { 'fill-color': text, 'fill-opacity': 0.14 } },
+		{
+			id: 'cameras', type: 'symbol', source: 'cameras', minzoom: CLUSTER_BELOW,
+			layout: { 'icon-image': 'camera', 'icon-size': ['interpolate', ['linear'], ['zoom'], 11, 0.4, 15, 0.9], 'icon-rotate': ['get', 'heading'], 'icon-rotation-alignment': 'map', 'icon-allow-overlap': true, 'icon-anchor': 'bottom' }
+		},
+		{ id: 'cluster', type: 'circle', source: 'units', filter: ['has', 'point_count'], paint: { 'circle-radius': ['step', ['get', 'point_count'], 14, 50, 18, 200, 24], 'circle-color': ground, 'circle-stroke-color': text, 'circle-stroke-width': 2 } },
+		{ id: 'cluster-count', type: 'symbol', source: 'units', filter: ['has', 'point_count'], layout: { 'text-field': ['get', 'point_count_abbreviated'], 'text-size': 13, 'text-font': FONT, 'text-allow-overlap': true }, paint: { 'text-color': text } },
+		{
+			id: 'units', type: 'symbol', source: 'units', filter: ['!', ['has', 'point_count']],
+			layout: {
+				'icon-image': ['get', 'icon'], 'icon-rotate': ['get', 'heading'], 'icon-rotation-alignment': 'map', 'icon-allow-overlap': true, 'icon-ignore-placement': true,
+				'icon-size': ['interpolate', ['linear'], ['zoom'], 11, 0.55, 14, 1],
+				'text-field': ['step', ['zoom'], '', 12.5, ['get', 'letter']], 'text-size': 11, 'text-font': FONT, 'text-allow-overlap': true, 'text-ignore-placement': true
+			},
+			paint: { 'text-color': ['match', ['slice', ['get', 'icon'], -3], 'old', '#e8edf2', '#0b0f12'] }
+		},
+		{ id: 'chosen', type: 'circle', source: 'chosen', paint: { 'circle-radius': 20, 'circle-color': 'rgba(0,0,0,0)', 'circle-stroke-color': blue, 'circle-stroke-width': 4 } },
+		{
+			id: 'items', type: 'symbol', source: 'items',
+			layout: { 'icon-image': ['concat', 'alert-', ['get', 'kind']], 'icon-allow-overlap': true, 'icon-ignore-placement': true, 'symbol-sort-key': ['get', 'order'] }
+		}
+	];
+	for (const layer of layers) map.addLayer(layer);
+}

@@ -1,0 +1,36 @@
+// The facts of one queue line, in the order an operator needs them. Pure but for the words.
+import { t, word } from '../i18n/index.svelte';
+import type { Camera, Facts, ItemLine } from '../types';
+
+const text = (value: unknown): string => (typeof value === 'string' ? value : '');
+
+export const plateOf = (facts: Facts): string | null => text(facts.plate) || null;
+
+export function speedOf(facts: Facts): string {
+	const { speed, limit } = facts;
+	if (typeof speed !== 'number') return '';
+	const now = Math.round(speed);
+	return typeof limit === 'number' ? t('speed.limit', { speed: now, limit: Math.round(limit) }) : t('speed', { speed: now });
+}
+
+/** "Wanted", "Speed", … : what founds the item. */
+export function groundOf(facts: Facts): string {
+	const ground = text(facts.ground) || text(facts.reason) || text(facts.kind);
+	return ground ? word(`value.${ground}`) : '';
+}
+
+export function placeOf(facts: Facts, cameras: readonly Camera[]): string {
+	const id = text(facts.camera);
+	return id ? (cameras.find((camera) => camera.id === id)?.name ?? id) : text(facts.place) || text(facts.site);
+}
+
+export const deskName = (desk: string): string => word(`desk.${desk}`);
+export const stateName = (desk: string, state: string): string => word(`state.${desk}.${state}`, `state.${state}`);
+export const edgeName = (desk: string, edge: string): string => word(`edge.${desk}.${edge}`, `edge.${edge}`);
+
+/** One sentence for a reader of screens. */
+export function spoken(line: ItemLine, cameras: readonly Camera[]): string {
+	return [deskName(line.desk), groundOf(line.title), plateOf(line.title), speedOf(line.title), placeOf(line.title, cameras)]
+		.filter(Boolean)
+		.join(', ');
+}

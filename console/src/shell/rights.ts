@@ -1,0 +1,21 @@
+// Which pages a role sees. The server decides what may be read; this only keeps doors that would not open out of sight.
+import { historyPurposes } from '../item/purpose';
+
+export type Page = 'room' | 'registers' | 'plates';
+export type Register = 'cameras' | 'units' | 'officers' | 'vehicles';
+
+const ROOM = ['operator', 'duty_officer', 'inspector', 'prosecutor', 'auditor'];
+const LIST = ['duty_officer', 'inspector', 'prosecutor', 'auditor']; // may see vehicles on the list
+const one = (roles: readonly string[], of: readonly string[]): boolean => roles.some((role) => of.includes(role));
+
+export function pagesOf(roles: readonly string[]): Page[] {
+	const pages: Page[] = [];
+	if (one(roles, ROOM)) pages.push('room');
+	if (one(roles, [...ROOM, 'administrator'])) pages.push('registers');
+	if (historyPurposes(roles).length) pages.push('plates');
+	return pages;
+}
+
+export function registersOf(roles: readonly string[]): Register[] {
+	return one(roles, LIST) ? ['cameras', 'units', 'officers', 'vehicles'] : ['cameras', 'units', 'officers'];
+}

@@ -1,0 +1,24 @@
+// What is said to the person: refusals in words, and short news for a reader of screens.
+import { Refusal } from '../api';
+import { t, word, type Key } from '../i18n/index.svelte';
+
+let line = $state('');
+let urgent = $state('');
+export const said = { get line() { return line; }, get urgent() { return urgent; } };
+
+export function say(text: string): void {
+	line = text;
+}
+export function sayNow(text: string): void {
+	urgent = text;
+}
+
+/** What happened, what was kept, what to do; then the fields concerned. */
+export function refusalText(error: unknown): string {
+	if (!(error instanceof Refusal)) return t('error.unexpected');
+	const told = t(`error.${error.kind}` as Key);
+	const fields = Object.entries(error.fields)
+		.filter(([name]) => name !== 'item')
+		.map(([name, why]) => `${word(`field.${name}`)}: ${word(`cause.${String(why)}`)}`);
+	return fields.length ? `${told} ${fields.join('; ')}.` : told;
+}

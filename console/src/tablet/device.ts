@@ -1,0 +1,31 @@
+// The tablet's identity: a key that never leaves it. Whoever copies the page's memory cannot take the key along.
+import { enrol } from '../api';
+import { keep, kept } from './store';
+import { base64, canonical, type Batch, type Fix } from './positions';
+
+const KIND = { name: 'ECDSA', namedCurve: 'P-256' } as const;
+const SIGN = { name: 'ECDSA', hash: 'SHA-256' } as const;
+
+export interface Device {
+	id: string;
+	key: CryptoKey;
+}
+
+export async function knownDevice(memory: IDBDatabase): Promise<Device | null> {
+	const [id, pair] = await Promise.all([kept<string>(memory, 'device'), kept<CryptoKeyPair>(memory, 'key')]);
+	return id && pair ? { id, key: pair.privateKey } : null;
+}
+
+/** Make a key, hand its public half (SPKI, base64) in with the one-time code, and remember what the server calls this device. */
+export async function enrolDevice(memory: IDBDatabase, code: string): Promise<Device> {
+	const pair = (await kept<CryptoKeyPair>(memory, 'key')) ?? (await crypto.subtle.generateKey(KIND, false, ['sign', 'verify']));
+	await keep(memory, 'key', pair); // before the answer: a lost answer must not orphan the device
+	const id = await enrol(code, base64(await crypto.subtle.exportKey('spki', pair.publicKey)));
+	await keep(memory, 'device', id);
+	return { id, key: pair.privateKey };
+}
+
+export async function signed(device: Device, fixes: Fix[]): Promise<Batch> {
+	const words = new TextEncoder().encode(canonical(device.id, fixes));
+	return { device: device.id, fixes, signature: base64(await crypto.subtle.sign(SIGN, device.key, words)) };
+}
