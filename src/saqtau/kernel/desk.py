@@ -20,6 +20,8 @@ CLOCK = "clock"
 RULE = "rule"
 """Actor of an edge that a rule of the desk fires."""
 MACHINES = frozenset({CLOCK, RULE})
+CREW = "patrol"
+"""The role that acts for its unit: an item that names a unit is moved by no other crew."""
 
 Data = Mapping[str, Any]
 
@@ -122,10 +124,19 @@ def spec(desk: Desk) -> dict[str, Any]:
     return built
 
 
+_hashes: dict[int, tuple[Desk, str]] = {}
+"""Desks are constants of the program, hashed once each. The desk is kept beside, so that its number stays its own."""
+
+
 def spec_hash(desk: Desk) -> str:
     """SHA-256 of the canonical spec. An item keeps the hash it was opened under, for life."""
+    known = _hashes.get(id(desk))
+    if known is not None:
+        return known[1]
     canonical = msgspec.json.encode(spec(desk), order="deterministic")
-    return hashlib.sha256(canonical).hexdigest()
+    digest = hashlib.sha256(canonical).hexdigest()
+    _hashes[id(desk)] = desk, digest
+    return digest
 
 
 class Desks(msgspec.Struct, frozen=True):

@@ -181,6 +181,14 @@ class UnitTaken(msgspec.Struct, frozen=True, tag=True):
     unavailable: tuple[Code, ...] = ()  # every unit that could not be reserved now, so that the next choice is good
 
 
+class UnitHeld(msgspec.Struct, frozen=True, tag=True):
+    """The engine tells that a wish about a unit was not carried out: another item, `by`, holds the unit."""
+
+    unit: Code
+    item: str  # the item that wished for it
+    by: str
+
+
 class UnitSilent(msgspec.Struct, frozen=True, tag=True):
     """A unit on duty has sent no position for longer than its promise."""
 
@@ -206,6 +214,7 @@ Signal = (
     | OfferWithdrawn
     | OfferAnswered
     | UnitStatus
+    | UnitHeld
     | UnitTaken
     | UnitSilent
     | UnitHeard

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Container
 from datetime import UTC, date, datetime, timedelta, tzinfo
+from functools import lru_cache
 
 import msgspec
 
@@ -31,6 +32,7 @@ class Calendar(msgspec.Struct, frozen=True):
         return day in self.worked or (day.weekday() < 5 and day not in self.holidays)
 
 
+@lru_cache(maxsize=1024)
 def parse_term(text: str) -> Term:
     """Read an ISO 8601 duration (days and smaller) or `PnWD`. Raises ValueError on anything else, and on zero."""
     if working := _WORKING.fullmatch(text):
