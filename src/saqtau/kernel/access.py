@@ -129,7 +129,7 @@ _seal: Final = object()
 
 @final
 class Grant:
-    """Leave to read, in the hand. Made only by `granted`, after its entry is durable; it is neither copied nor built."""
+    """Leave to read, in the hand. Made only by `granted`, after its entry is durable; neither copied nor built."""
 
     __slots__ = ("entry", "expires", "request", "viewer")
     entry: str  # id of the access entry

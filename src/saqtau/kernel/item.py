@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 
 from saqtau.kernel.clock import Instant
-from saqtau.kernel.desk import CLOCK, MACHINES, Data, Desk, Edge, Mode, spec_hash
+from saqtau.kernel.desk import CLOCK, CREW, MACHINES, Data, Desk, Edge, Mode, spec_hash
 from saqtau.kernel.errors import Kind, Refused
 from saqtau.kernel.signal import Signal
 from saqtau.kernel.terms import Calendar, due, parse_term
@@ -212,8 +212,8 @@ def _may(desk: Desk, item: Item, edge: Edge, actor: Actor) -> None:
         return
     if item.region not in actor.regions:
         raise Refused(Kind.DENIED, f"{actor.id} has no duty in region {item.region}", region="not_yours")
-    bound = edge.by == item.owner or actor.unit is not None
-    if item.unit is not None and bound and item.unit != actor.unit:
+    crew = actor.role == CREW or actor.unit is not None
+    if item.unit is not None and crew and item.unit != actor.unit:
         raise Refused(Kind.DENIED, f"item {item.id} is offered to another unit", unit="not_yours")
     if edge.to in desk.penal and actor.id in {item.opened_by, item.data.get("proposed_by")}:
         raise Refused(Kind.DENIED, "who opened or proposed does not decide the penalty", actor="four_eyes")

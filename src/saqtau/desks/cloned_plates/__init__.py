@@ -1,0 +1,1 @@
+"""Cloned plates: one plate, read where one vehicle cannot have been."""

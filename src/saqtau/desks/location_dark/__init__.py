@@ -1,0 +1,1 @@
+"""Location dark: a unit on duty whose position is not heard any more."""
