@@ -1,0 +1,7 @@
+"""A file a topic; each call is a thin function that opens a grant, asks the engine and shapes the answer."""
+
+from typing import Any, Final
+
+from saqtau.web.api import session
+
+API: Final[list[Any]] = [session.login, session.logout, session.me]

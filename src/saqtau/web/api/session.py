@@ -1,0 +1,68 @@
+"""Logging in and out, and who I am."""
+
+from typing import Annotated, Any
+
+import msgspec
+from litestar import Request, Response, get, post
+from litestar.params import JSONBody
+
+from saqtau.web.auth import address_of, cookie_of, counted, doorkeeper_of, empty_cookie, log_in, session_of, signed_in
+from saqtau.web.answers import answers
+from saqtau.web.parts import parts_of
+from saqtau.web.schema import Strict
+from saqtau.web.sessions import Session, end_session
+
+
+class Login(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A name and a password."""
+
+    name: Annotated[str, msgspec.Meta(min_length=1, max_length=64)]
+    password: Annotated[str, msgspec.Meta(min_length=1, max_length=256)]
+
+
+class Me(msgspec.Struct, frozen=True):
+    """Who is logged in. `csrf` goes back in the header X-CSRF-Token with everything that changes something."""
+
+    user: str
+    name: str
+    roles: tuple[str, ...]
+    regions: tuple[int, ...]
+    unit: str | None
+    csrf: str
+    language: str
+
+
+def me_of(session: Session) -> Me:
+    """What a console needs to know of its session."""
+    who = session.person
+    return Me(who.id, who.name, who.roles, tuple(sorted(who.regions)), who.unit, session.csrf, who.language)
+
+
+@post(
+    "/api/login", operation_id="login", guards=[counted], dto=Strict[Login], return_dto=None, status_code=200,
+    responses=answers(400, 401, 403, 413, 429, 503),
+)  # fmt: skip
+async def login(request: Request[Any, Any, Any], data: JSONBody[Login]) -> Response[Me]:
+    """Open a session. One answer for a wrong name and a wrong password."""
+    parts = parts_of(request)
+    token, session = await log_in(parts, doorkeeper_of(request), data.name, data.password, address_of(request))
+    return Response(me_of(session), cookies=[cookie_of(token, secure=parts.secure)])
+
+
+@post(
+    "/api/logout", operation_id="logout", guards=[counted, signed_in], status_code=204,
+    responses=answers(401, 403, 429, 503),
+)  # fmt: skip
+async def logout(request: Request[Any, Any, Any]) -> Response[None]:
+    """End the session, in every process at once; its live streams end within a second."""
+    parts = parts_of(request)
+    session = session_of(request)
+    await end_session(parts.pg, session)
+    request.app.state.hub.end_sessions([session.digest])
+    return Response(None, status_code=204, cookies=[empty_cookie(secure=parts.secure)])
+
+
+@get("/api/me", operation_id="readMe", guards=[counted, signed_in], responses=answers(401, 429, 503))
+async def me(request: Request[Any, Any, Any]) -> Me:
+    """Who is logged in."""
+    return me_of(session_of(request))

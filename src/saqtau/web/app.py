@@ -1,0 +1,119 @@
+"""The web application: what answers where, made from the parts that are handed in."""
+
+import asyncio
+import os
+import signal
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from functools import partial
+from typing import Any, Final
+
+import structlog
+from litestar import Litestar, asgi
+from litestar.openapi import OpenAPIConfig
+from litestar.openapi.plugins import JsonRenderPlugin
+from litestar.openapi.spec import Components, SecurityScheme
+from litestar.types import Message, Scope
+
+from saqtau.web.api import API
+from saqtau.web.auth import Doorkeeper
+from saqtau.web.errors import HANDLERS
+from saqtau.web.live import Hub, drive, follow_feed, follow_positions, watch_sessions
+from saqtau.web.metrics import REQUESTS
+from saqtau.web.pages import PAGES
+from saqtau.web.parts import Parts
+from saqtau.web.schema import BODY_LIMIT, StrictStructs
+from saqtau.web.security import add_headers
+from saqtau.web.sessions import COOKIE, live_sessions
+
+log = structlog.get_logger("saqtau.web")
+
+API_VERSION: Final = "1"
+COMPONENTS: Final = Components(
+    security_schemes={
+        "session": SecurityScheme(type="apiKey", security_scheme_in="cookie", name=COOKIE, description="From login."),
+        "csrf": SecurityScheme(
+            type="apiKey",
+            security_scheme_in="header",
+            name="X-CSRF-Token",
+            description="With every change: `csrf` of /api/me.",
+        ),
+    }
+)
+
+
+def create_app(parts: Parts) -> Litestar:
+    """The application. It answers when its lifespan has started: then the live picture has caught up with the feed."""
+    hub = Hub(parts.clock, parts.limits)
+    routes: list[Any] = [*API, *PAGES]
+    if parts.tablet_intake is not None:
+        routes.append(asgi("/tablet/positions", is_mount=True)(parts.tablet_intake))
+    app = Litestar(
+        routes,
+        openapi_config=OpenAPIConfig(
+            title="Saqtau",
+            version=API_VERSION,
+            description="What console and tablet ask. Every read of protected data leaves an entry in the record.",
+            path="/api/schema",
+            render_plugins=[JsonRenderPlugin(path="/openapi.json")],
+            components=COMPONENTS,
+            security=[{"session": []}],
+        ),
+        plugins=[StrictStructs()],
+        exception_handlers=HANDLERS,
+        before_send=[add_headers, count_answer],
+        request_max_body_size=BODY_LIMIT,
+        lifespan=[partial(living, hub)],
+        debug=False,
+    )
+    app.state.parts = parts
+    app.state.hub = hub
+    app.state.doorkeeper = Doorkeeper(parts)
+    return app
+
+
+@asynccontextmanager
+async def living(hub: Hub, app: Litestar) -> AsyncIterator[None]:
+    """The tasks of this process; a task that dies takes the process with it, and the supervisor starts it anew."""
+    parts: Parts = app.state.parts
+    app.state.loop = asyncio.get_running_loop()
+    await follow_positions(hub, parts.nc)
+
+    async def check(digests: Sequence[bytes]) -> set[bytes]:
+        return await live_sessions(parts.pg, digests, parts.clock())
+
+    tasks = [
+        asyncio.create_task(work, name=name)
+        for name, work in (
+            ("feed", follow_feed(hub, parts.js)),
+            ("ticks", drive(hub)),
+            ("sessions", watch_sessions(hub, check)),
+        )
+    ]
+    for task in tasks:
+        task.add_done_callback(_told_of_death)
+    try:
+        async with asyncio.timeout(10):
+            await hub.caught_up.wait()
+    except TimeoutError:
+        log.warning("the feed is away; the live picture starts without it")
+    try:
+        yield
+    finally:
+        hub.stop()
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+
+def _told_of_death(task: "asyncio.Task[None]") -> None:
+    if not task.cancelled() and (error := task.exception()) is not None:
+        log.critical("a task of the live picture died", task=task.get_name(), exc_info=error)
+        os.kill(os.getpid(), signal.SIGTERM)
+
+
+async def count_answer(message: Message, scope: Scope) -> None:
+    """Count answers by call and status."""
+    if message["type"] == "http.response.start":
+        call = getattr(scope.get("route_handler"), "operation_id", None)
+        REQUESTS.labels(str(call or "other"), str(message["status"])).inc()

@@ -1,0 +1,113 @@
+"""Who asks: logging in, the session of a request, and what a request that changes something must bring."""
+
+import asyncio
+from typing import Any, Final
+
+from litestar import Request
+from litestar.connection import ASGIConnection
+from litestar.datastructures import Cookie
+from litestar.handlers import BaseRouteHandler
+
+from saqtau.kernel.errors import Kind, Refused
+from saqtau.web.errors import busy
+from saqtau.web.limits import Buckets
+from saqtau.web.parts import Parts
+from saqtau.web.people import LONGEST, Person, password_holds, person_of
+from saqtau.web.security import CSRF_HEADER, SAFE, check_origin, check_token
+from saqtau.web.sessions import COOKIE, LIFE, Session, find_session, open_session
+from saqtau.web.throttle import bounds, count_attempt, forget_attempts
+
+_TOKEN_LENGTH: Final = 43  # 32 bytes in base64
+
+
+class Doorkeeper:
+    """What this process remembers between requests: rates, and how many passwords it is checking."""
+
+    def __init__(self, parts: Parts) -> None:
+        limits = parts.limits
+        self.by_session = Buckets(limits.session_rate, limits.session_burst)
+        self.by_address = Buckets(limits.address_rate, limits.address_burst)
+        self._hashing = asyncio.Semaphore(limits.hashing)
+        self._waiting = 0
+        self._most_waiting = limits.hashing_queue
+
+    async def password_holds(self, kept: str | None, word: str) -> bool:
+        """Check a password in a thread, a few at a time. Raises Refused(TOO_MANY) when too many wait."""
+        if self._waiting >= self._most_waiting:
+            raise busy("too many log-ins at once", 2, name="try_again")
+        self._waiting += 1
+        try:
+            async with self._hashing:
+                return await asyncio.to_thread(password_holds, kept, word)
+        finally:
+            self._waiting -= 1
+
+
+def doorkeeper_of(connection: ASGIConnection[Any, Any, Any, Any]) -> Doorkeeper:
+    """The doorkeeper of the application that answers."""
+    keeper: Doorkeeper = connection.app.state.doorkeeper
+    return keeper
+
+
+def address_of(connection: ASGIConnection[Any, Any, Any, Any]) -> str:
+    """Where a request comes from; a proxy's word is taken by uvicorn only from addresses it trusts."""
+    return connection.client.host if connection.client is not None else "0.0.0.0"  # noqa: S104 - no bind
+
+
+def session_of(request: Request[Any, Any, Any]) -> Session:
+    """The session that the guard found."""
+    session: Session = request.state.session
+    return session
+
+
+async def counted(connection: ASGIConnection[Any, Any, Any, Any], _: BaseRouteHandler) -> None:
+    """A guard: no address asks more than its share, and no other site's page changes anything here."""
+    parts: Parts = connection.app.state.parts
+    doorkeeper_of(connection).by_address.take(address_of(connection), parts.clock())
+    if connection.scope.get("method") not in SAFE:
+        check_origin(connection.headers)
+
+
+async def signed_in(connection: ASGIConnection[Any, Any, Any, Any], _: BaseRouteHandler) -> None:
+    """A guard: a session that holds, within its rate; changes bring its token. Raises Refused(UNAUTHENTICATED)."""
+    parts: Parts = connection.app.state.parts
+    now = parts.clock()
+    token = connection.cookies.get(COOKIE, "")
+    session = None
+    if len(token) == _TOKEN_LENGTH and token.isascii():
+        session = await find_session(parts.pg, token, now)
+    if session is None:
+        raise Refused(Kind.UNAUTHENTICATED, "log in first", session="none")
+    doorkeeper_of(connection).by_session.take(session.digest, now)
+    if connection.scope.get("method") not in SAFE:
+        check_token(connection.headers.get(CSRF_HEADER), session.csrf)
+    connection.state.session = session
+
+
+async def log_in(parts: Parts, keeper: Doorkeeper, name: str, word: str, address: str) -> tuple[str, Session]:
+    """A fresh session and its token.
+
+    Raises Refused: TOO_MANY (also before the password is looked at), UNAUTHENTICATED with one answer, after one length
+    of time, whether the name, the password or both are wrong.
+    """
+    limits = bounds(name, address)
+    await count_attempt(parts.pg, limits, parts.clock())
+    row = await parts.pg.fetchrow("select * from people where id = $1 and disabled is null", name)
+    kept = row["password"] if row is not None else None
+    if not await keeper.password_holds(kept, word[: LONGEST + 1]) or row is None:
+        raise Refused(Kind.UNAUTHENTICATED, "name or password is wrong", name="wrong", password="wrong")  # noqa: S106
+    await forget_attempts(parts.pg, limits)
+    person: Person = person_of(row)
+    return await open_session(parts.pg, person, address, parts.clock(), parts.ids)
+
+
+def cookie_of(token: str, *, secure: bool) -> Cookie:
+    """The session's cookie: no script reads it, no other site sends it."""
+    return Cookie(
+        key=COOKIE, value=token, path="/", httponly=True, samesite="strict", secure=secure, max_age=LIFE // 1000
+    )  # fmt: skip
+
+
+def empty_cookie(*, secure: bool) -> Cookie:
+    """What takes the cookie away."""
+    return Cookie(key=COOKIE, value="", path="/", httponly=True, samesite="strict", secure=secure, max_age=0)

@@ -1,0 +1,22 @@
+"""Figures of this process for Prometheus. Counts only: no name, no plate, no unit."""
+
+from typing import Any
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+
+REGISTRY = CollectorRegistry()
+REQUESTS = Counter("saqtau_web_requests", "Requests answered.", ("call", "status"), registry=REGISTRY)
+SECONDS = Histogram(
+    "saqtau_web_seconds", "Seconds until an answer began.", ("call",), registry=REGISTRY,
+    buckets=(0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5),
+)  # fmt: skip
+STREAMS = Gauge("saqtau_web_streams", "Open live streams.", registry=REGISTRY)
+FEED = Gauge("saqtau_web_feed_sequence", "Feed sequence this process has told.", registry=REGISTRY)
+PICTURES = Counter("saqtau_web_picture_bytes", "Bytes of pictures served under a grant.", registry=REGISTRY)
+
+
+def written(hub: Any) -> bytes:
+    """The text of all figures."""
+    STREAMS.set(hub.clients)
+    FEED.set(hub.last)
+    return generate_latest(REGISTRY)

@@ -1,0 +1,70 @@
+"""Failed log-ins are counted in the database, so that neither a restart nor a second process forgets them."""
+
+import hashlib
+from typing import Any, Final
+
+import msgspec
+
+from saqtau.kernel.clock import MINUTE, SECOND, Instant
+from saqtau.web.errors import busy
+
+WINDOW: Final = 15 * MINUTE
+
+
+class Bound(msgspec.Struct, frozen=True):
+    """How many failures one key may have in a window."""
+
+    key: bytes
+    most: int
+
+
+def bounds(account: str, address: str) -> tuple[Bound, ...]:
+    """What one attempt counts against: the account from this address, the account from anywhere, the address.
+
+    The account's own bound is the widest a guesser gets; it is not the lowest, or a stranger could lock a person out.
+    """
+    return (
+        Bound(_key("pair", account, address), 5),
+        Bound(_key("account", account), 20),
+        Bound(_key("address", address), 60),
+    )
+
+
+def _key(*parts: str) -> bytes:
+    return hashlib.sha256("\0".join(parts).encode()).digest()
+
+
+async def count_attempt(pool: Any, limits: tuple[Bound, ...], now: Instant) -> None:
+    """Count an attempt as a failure before it is tried, so that many at once are not tried for free.
+
+    Raises Refused(TOO_MANY) with the seconds until the window ends; a refused attempt is not counted again.
+    """
+    async with pool.acquire() as pg, pg.transaction():
+        await pg.execute(
+            """delete from login_throttle where key in
+               (select key from login_throttle where since < $1 limit 1000 for update skip locked)""",
+            now - WINDOW,
+        )
+        for limit in sorted(limits, key=lambda limit: limit.key):
+            row = await pg.fetchrow(
+                """insert into login_throttle as t (key, since, failures) values ($1, $2, 1)
+                   on conflict (key) do update set
+                     failures = case when t.since < $3 then 1 else t.failures + 1 end,
+                     since = case when t.since < $3 then $2 else t.since end
+                   returning since, failures""",
+                limit.key,
+                now,
+                now - WINDOW,
+            )
+            if row["failures"] > limit.most:
+                left = row["since"] + WINDOW - now
+                raise busy("too many failed log-ins", left / SECOND, name="too_many_attempts")
+
+
+async def forget_attempts(pool: Any, limits: tuple[Bound, ...]) -> None:
+    """The attempt succeeded: take it back; the pair starts anew."""
+    pair, *others = limits
+    async with pool.acquire() as pg, pg.transaction():
+        await pg.execute("delete from login_throttle where key = $1", pair.key)
+        for other in sorted(others, key=lambda limit: limit.key):
+            await pg.execute("update login_throttle set failures = greatest(failures - 1, 0) where key = $1", other.key)

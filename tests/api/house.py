@@ -1,0 +1,121 @@
+"""A web process for the tests: the real application, served by uvicorn on a port of its own, over the real engine."""
+
+import asyncio
+import contextlib
+import os
+import time
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import httpx
+
+from saqtau.engine import broker, postgres
+from saqtau.kernel.clock import Instant
+from saqtau.kernel.desk import Desks, gather
+from saqtau.kernel.ids import uuid7_source
+from saqtau.web.app import create_app
+from saqtau.web.limits import Limits
+from saqtau.web.parts import Parts
+from saqtau.web.people import Person, add_person
+from saqtau.web.serve import server
+
+PASSWORD = "correct-horse-battery"
+WIDE = Limits(session_rate=10_000, session_burst=100_000, address_rate=10_000, address_burst=100_000)
+
+
+class Time:
+    """A clock that tests move."""
+
+    def __init__(self):
+        self.ahead = 0
+
+    def __call__(self):
+        return Instant(time.time_ns() // 1_000_000 + self.ahead)
+
+
+class House:
+    """The running web and ways to look behind it."""
+
+    def __init__(self, parts, app, url, owner):
+        self.parts = parts
+        self.app = app
+        self.url = url
+        self.owner = owner  # a connection that sees everything
+        self.clients = contextlib.AsyncExitStack()
+
+    async def client(self, **options):
+        """A browser without a session."""
+        return await self.clients.enter_async_context(httpx.AsyncClient(base_url=self.url, timeout=20, **options))
+
+    async def signed_in(self, name):
+        """A browser with a session of this person, that sends its token."""
+        client = await self.client()
+        answer = await client.post("/api/login", json={"name": name, "password": PASSWORD})
+        assert answer.status_code == 200, answer.text
+        client.headers["X-CSRF-Token"] = answer.json()["csrf"]
+        return client
+
+    async def entries(self, **wanted):
+        """Access entries, oldest first."""
+        rows = [dict(row) for row in await self.owner.fetch("select * from access_entry order by at, id")]
+        return [row for row in rows if all(row[name] == value for name, value in wanted.items())]
+
+
+@contextlib.asynccontextmanager
+async def standing(
+    engine, database, folder: Path, *, desks: Desks | None = None, clock=None, limits=WIDE, **more
+) -> AsyncIterator[House]:
+    """A house with its people: one of each role, of region 2 (Almaty) unless the name says otherwise."""
+    clock = clock or Time()
+    async with contextlib.AsyncExitStack() as stack:
+        nc = await broker.connect(engine.broker, "web-test")
+        stack.push_async_callback(nc.close)
+        owner = await postgres.connect(database, postgres.OWNER)
+        stack.push_async_callback(owner.close)
+        pool = await stack.enter_async_context(postgres.pool(database, postgres.APP, 8))
+        parts = Parts(
+            pg=pool, nc=nc, js=broker.context(nc), desks=desks or gather(), clock=clock,
+            ids=uuid7_source(clock, os.urandom), limits=limits, blobs=folder / "blobs", **more,
+        )  # fmt: skip
+        app = create_app(parts)
+        house = House(parts, app, await stack.enter_async_context(serving(app)), owner)
+        async with house.clients:
+            yield house
+
+
+@contextlib.asynccontextmanager
+async def serving(app) -> AsyncIterator[str]:
+    """The application on a port of its own; its address."""
+    running = server(app, "127.0.0.1", 0)
+    task = asyncio.create_task(running._serve())
+    try:
+        while not running.started and not task.done():
+            await asyncio.sleep(0.01)
+        if task.done():
+            task.result()
+        yield f"http://127.0.0.1:{running.servers[0].sockets[0].getsockname()[1]}"
+    finally:
+        app.state.hub.stop()
+        running.should_exit = True
+        await task
+
+
+PEOPLE = (
+    Person("operator", "Айгүл Операторова", ("operator",), frozenset({2})),
+    Person("operator7", "Оператор седьмой", ("operator",), frozenset({7})),
+    Person("duty", "Дежурный", ("duty_officer",), frozenset({2})),
+    Person("inspector", "Инспектор", ("inspector",), frozenset({2})),
+    Person("patrol1", "Экипаж 1", ("patrol",), frozenset({2}), "U1"),
+    Person("patrol2", "Экипаж 2", ("patrol",), frozenset({2}), "U2"),
+    Person("prosecutor", "Прокурор", ("prosecutor",)),
+    Person("auditor", "Аудитор", ("auditor",)),
+    Person("administrator", "Администратор", ("administrator",)),
+)
+
+
+async def move_in(owner, now) -> None:
+    """Everybody gets an account, once a database."""
+    if await owner.fetchval("select count(*) from people"):
+        return
+    for person in PEOPLE:
+        await add_person(owner, person, PASSWORD, now)
