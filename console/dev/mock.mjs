@@ -179,5 +179,5 @@ async function tiles(asked, out) {
 	}
 }
 
-const use = (server) => server.middlewares.use((asked, out, next) => void answer(asked, out, next).catch((error) => (console.error(error), refused(out, 500, 'unavailable'))));
+const use = (server) => void server.middlewares.use((asked, out, next) => void answer(asked, out, next).catch((error) => (console.error(error), refused(out, 500, 'unavailable'))));
 export default () => ({ name: 'saqtau-mock', configureServer: use, configurePreviewServer: use });

@@ -62,6 +62,21 @@ export function bandOf(data: Facts | undefined): FeatureCollection {
 	return collection([band.type === 'Feature' ? band : { type: 'Feature', properties: {}, geometry: band }]);
 }
 
+/** The box (west, south, east, north) around everything that matters for an item; null when nothing of it has a place. */
+export function boundsOf(item: ItemLine, band: FeatureCollection, unit?: Unit): [number, number, number, number] | null {
+	const points: number[][] = [item, unit].flatMap((one) => (one?.lon != null && one.lat != null ? [[one.lon, one.lat]] : []));
+	const gather = (at: unknown): void => {
+		if (!Array.isArray(at)) return;
+		if (typeof at[0] === 'number') points.push(at as number[]);
+		else at.forEach(gather);
+	};
+	for (const { geometry } of band.features) if (geometry && 'coordinates' in geometry) gather(geometry.coordinates);
+	if (!points.length) return null;
+	const lon = points.map((point) => point[0]!);
+	const lat = points.map((point) => point[1]!);
+	return [Math.min(...lon), Math.min(...lat), Math.max(...lon), Math.max(...lat)];
+}
+
 /** From the selected unit to the item it may help: one straight, dashed line, which claims no road. */
 export function lineBetween(unit: Unit | undefined, item: ItemLine | null): FeatureCollection<LineString> {
 	if (unit?.lon == null || unit.lat == null || item?.lon == null || item.lat == null) return collection([]);

@@ -42,7 +42,10 @@ function disc(pen: CanvasRenderingContext2D, radius: number, fill: string, edge:
 const ALERTS: Record<Severity, Paint> = {
 	danger: (pen) => shape(pen, [[28, 4], [53, 50], [3, 50]], '#ff5c5c', '#0f1418'),
 	deadline: (pen) => shape(pen, [[28, 3], [53, 28], [28, 53], [3, 28]], '#f5b041', '#0f1418'),
-	routine: (pen) => disc(pen, 17, '#d5dee6', '#0f1418')
+	routine: (pen) => {
+		disc(pen, 18, '#d5dee6', '#0f1418');
+		disc(pen, 7, '#0f1418', '#0f1418');
+	}
 };
 
 /** Give the map its pictures. A new style forgets them, so this is called for each. */
@@ -52,8 +55,8 @@ export function addIcons(map: MapView): void {
 		const edge = letter === 'old' ? '#8594a1' : '#0b0f12';
 		add(`dot-${letter}`, (pen) => disc(pen, 17, fill, edge));
 		add(`arrow-${letter}`, (pen) => {
-			shape(pen, [[28, 1], [38, 15], [18, 15]], fill, edge);
-			disc(pen, 17, fill, edge);
+			shape(pen, [[28, 0], [43, 24], [13, 24]], fill, edge);
+			disc(pen, 16, fill, edge);
 		});
 	}
 	for (const [kind, paint] of Object.entries(ALERTS)) add(`alert-${kind}`, paint);
