@@ -127,7 +127,9 @@ def test_no_position_is_ever_dropped_and_every_flag_is_told_once(many, cut, data
         return
     track = Track()
     for position in tablet.positions_of(batch, "unit-1", Instant(2_000_000_000_000)):
-        track, flagged = follow(track, position, Instant(2_000_000_000_000), data.draw(st.none() | st.floats(0, 500)))
+        track, flagged = follow(
+            track, position, data.draw(st.none() | st.floats(0, 500)), clock_off=data.draw(st.booleans())
+        )
         assert isinstance(flagged, Position)
         assert len(set(flagged.flags)) == len(flagged.flags)
         assert (flagged.lat, flagged.lon, flagged.seq) == (position.lat, position.lon, position.seq)

@@ -17,6 +17,7 @@ FASTEST = 70.0  # m/s between two fixes
 OFF_ROAD = 60.0  # m from the nearest road
 OFF_ROAD_FOR = MINUTE
 CLOCK_TOLERANCE = 30 * SECOND
+CATCHING_UP = 5 * SECOND  # by which a device that sends what it stored comes nearer with every batch
 COARSE = 100.0  # m of accuracy
 MOVING = 5.0  # km/h
 MOST_TRACKS = 100_000
@@ -38,6 +39,7 @@ class Track(msgspec.Struct, frozen=True):
     last: Position | None = None
     off_road_since: Instant | None = None
     numbered: bool = True
+    lag: int | None = None  # ms between the newest fix of its last batch and our receipt of it
 
 
 class Tracks:
@@ -62,33 +64,49 @@ class Tracks:
             self._tracks.popitem(last=False)
 
 
-def flag(position: Position, track: Track, now: Instant, off_road: float | None) -> tuple[Flag, ...]:
+def clock_is_off(track: Track, newest: Instant, now: Instant) -> bool:
+    """Whether a batch received now, whose newest fix says `newest`, shows a wrong clock.
+
+    A clock ahead of ours is wrong at once. One behind may be a device that sends what it stored: such a device
+    comes nearer with every batch, a slow clock stays as far away as it is. So the second batch tells.
+    """
+    lag = now - newest
+    if lag < -CLOCK_TOLERANCE:
+        return True
+    before = track.lag
+    return lag > CLOCK_TOLERANCE and before is not None and CLOCK_TOLERANCE < before < lag + CATCHING_UP
+
+
+def flag(position: Position, track: Track, off_road: float | None, *, clock_off: bool = False) -> tuple[Flag, ...]:
     """The flags of a position, in the order of `Flag`.
 
-    now: our clock at the moment the device says it took the fix (equal to the receipt for a live fix).
-    off_road: metres to the nearest road, None without a map. The device's own `mock` flag is carried on.
+    off_road: metres to the nearest road, None without a map. clock_off: `clock_is_off` of its batch.
+    The device's own `mock` flag is carried on.
     """
     last = track.last
     since = _off_road_since(position, track, off_road)
-    late = last is not None and position.at <= last.at
+    older = _is_older(position, track)
     found = {
         Flag.MOCK: Flag.MOCK in position.flags,
-        Flag.JUMP: last is not None and not late and _jumped(last, position),
+        Flag.JUMP: last is not None and not older and _jumped(last, position),
         Flag.OFF_ROAD: since is not None and position.at - since > OFF_ROAD_FOR,
-        Flag.CLOCK: abs(position.at - now) > CLOCK_TOLERANCE,
+        Flag.CLOCK: clock_off,
         Flag.COARSE: position.accuracy is not None and position.accuracy > COARSE,
-        Flag.REPLAYED: late,
-        Flag.GAP: track.numbered and last is not None and not late and position.seq != last.seq + 1,
+        Flag.REPLAYED: older or (not clock_off and position.received - position.at > CLOCK_TOLERANCE),
+        Flag.GAP: track.numbered and last is not None and not older and position.seq != last.seq + 1,
     }
     return tuple(name for name in Flag if found[name])
 
 
-def follow(track: Track, position: Position, now: Instant, off_road: float | None) -> tuple[Track, Position]:
+def follow(
+    track: Track, position: Position, off_road: float | None, *, clock_off: bool = False
+) -> tuple[Track, Position]:
     """The track with this position at its end, and the position with its flags. An older position moves nothing."""
-    flagged = msgspec.structs.replace(position, flags=flag(position, track, now, off_road))
-    if Flag.REPLAYED in flagged.flags:
+    flagged = msgspec.structs.replace(position, flags=flag(position, track, off_road, clock_off=clock_off))
+    if _is_older(position, track):
         return track, flagged
-    return Track(flagged, _off_road_since(position, track, off_road), track.numbered), flagged
+    since = _off_road_since(position, track, off_road)
+    return msgspec.structs.replace(track, last=flagged, off_road_since=since), flagged
 
 
 def metres_between(left: Position, right: Position) -> float:
@@ -96,6 +114,10 @@ def metres_between(left: Position, right: Position) -> float:
     north = (right.lat - left.lat) * _METRES_A_DEGREE
     east = ((right.lon - left.lon + 180) % 360 - 180) * _METRES_A_DEGREE * cos(radians((left.lat + right.lat) / 2))
     return hypot(north, east)
+
+
+def _is_older(position: Position, track: Track) -> bool:
+    return track.last is not None and position.at <= track.last.at
 
 
 def _jumped(last: Position, position: Position) -> bool:

@@ -23,8 +23,8 @@ from saqtau.kernel.signal import PlateRead
 WINDOW = 10 * MINUTE
 """How long an event of a camera is remembered; the record recognises a repeat by its id for longer."""
 
-LARGEST_KEPT = 1 << 20
-"""Bytes of a malformed part that are kept."""
+LARGEST_KEPT = 64 << 10
+"""Bytes of a malformed part, or of a push we had trouble with, that are kept; the event stands before its pictures."""
 
 QUARANTINE_RATE = Rate(per_second=0.2, burst=30)
 """Malformed parts a camera may have kept: enough to understand a firmware, too few to fill a disk."""
@@ -102,7 +102,7 @@ def pushes(
     async def _rescue(camera: Camera, body: bytes, trouble: Exception) -> None:
         _log.error("camera %s: a push was kept raw, it could not be taken", camera.id, exc_info=trouble)
         counts.malformed.labels("trouble").inc()
-        await quarantine(camera.id, "trouble", body)
+        await quarantine(camera.id, "trouble", body[:LARGEST_KEPT])
 
     async def handle(request: Request) -> Answer:
         camera = cameras(token_digest(request.tail)) if len(request.tail) >= SHORTEST_TOKEN else None

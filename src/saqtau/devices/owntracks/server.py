@@ -9,7 +9,7 @@ from saqtau.devices.http import SHORTEST_TOKEN, Answer, Handler, Request, read_b
 from saqtau.devices.limits import Buckets
 from saqtau.devices.owntracks.device import DEVICE
 from saqtau.devices.owntracks.parse import Location, parse, position_of
-from saqtau.devices.track import OffRoad, Track, Tracks, follow, no_map
+from saqtau.devices.track import CLOCK_TOLERANCE, OffRoad, Track, Tracks, follow, no_map
 from saqtau.kernel.clock import Clock
 from saqtau.kernel.errors import Kind, Refused
 from saqtau.kernel.register import Code
@@ -64,7 +64,8 @@ def locations(
         position = position_of(location, phone.unit, phone.device, seq, now)
         unnumbered = msgspec.structs.replace(track, numbered=False)
         # the app does not say when it sent: a stored location cannot be told from a slow clock, a fast clock can
-        track, flagged = follow(unnumbered, position, min(now, position.at), off_road([position])[0])
+        ahead = position.at - now > CLOCK_TOLERANCE
+        track, flagged = follow(unnumbered, position, off_road([position])[0], clock_off=ahead)
         await take_positions([flagged])
         tracks.put(phone.device, track)
         taken.labels("location").inc()

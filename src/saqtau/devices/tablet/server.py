@@ -10,7 +10,7 @@ from saqtau.devices.limits import Buckets
 from saqtau.devices.tablet.device import DEVICE
 from saqtau.devices.tablet.parse import Batch, parse, positions_of, signed_text
 from saqtau.devices.tablet.signature import verify
-from saqtau.devices.track import OffRoad, Track, Tracks, follow, no_map
+from saqtau.devices.track import OffRoad, Track, Tracks, clock_is_off, follow, no_map
 from saqtau.kernel.clock import Clock, Instant
 from saqtau.kernel.errors import Kind, Refused
 from saqtau.kernel.register import Code
@@ -68,14 +68,12 @@ def positions(
 
 
 def judge(track: Track, batch: Batch, unit: Code, now: Instant, off_road: OffRoad) -> tuple[Track, list[Position]]:
-    """The positions of a batch with their flags, and the track behind them.
-
-    The batch's newest fix shows the device's clock; the others are as old as they are because they were stored.
-    """
+    """The positions of a batch with their flags, and the track behind them. Its newest fix shows the device's clock."""
     raw = positions_of(batch, unit, now)
     newest = max(position.at for position in raw)
+    clock_off = clock_is_off(track, newest, now)
     found: list[Position] = []
     for position, metres in zip(raw, off_road(raw), strict=True):
-        track, judged = follow(track, position, Instant(now - (newest - position.at)), metres)
+        track, judged = follow(track, position, metres, clock_off=clock_off)
         found.append(judged)
-    return track, found
+    return msgspec.structs.replace(track, lag=now - newest), found

@@ -114,7 +114,7 @@ async def test_only_a_clock_that_is_ahead_can_be_told_from_a_stored_location():
     async with served(intake.app) as base, httpx.AsyncClient(base_url=base) as client:
         await client.post(f"/owntracks/{TOKEN}", content=location(NOW - 600_000))
         await client.post(f"/owntracks/{TOKEN}", content=location(NOW + 60_000))
-    assert [p.flags for p in intake.taken] == [(), (Flag.CLOCK,)]
+    assert [p.flags for p in intake.taken] == [(Flag.REPLAYED,), (Flag.CLOCK,)]
 
 
 async def test_a_phone_without_its_token_and_a_large_body_are_refused():

@@ -68,21 +68,26 @@ async def test_a_strange_device_and_a_wrong_signature_hear_the_same_words():
     assert intake.taken == []
 
 
-async def test_positions_stored_without_a_network_are_late_not_wrong():
+async def test_positions_stored_without_a_network_were_sent_later_and_no_clock_is_blamed():
     intake = Intake()
     async with served(intake.app) as base, httpx.AsyncClient(base_url=base) as client:
         await post(client, batch(1))
         intake.now = Instant(NOW + 300_000)
-        stored = [Fix(s, NOW + (s - 1) * 1000, 43.25, 76.9) for s in range(2, 302)]
-        await post(client, compose(KEY, "tab-1", stored))
-    assert {p.flags for p in intake.taken} == {()}
+        for first in range(2, 302, 50):
+            stored = [Fix(s, NOW + (s - 1) * 1000, 43.25, 76.9) for s in range(first, first + 50)]
+            await post(client, compose(KEY, "tab-1", stored))
+    late = [p.seq for p in intake.taken if p.flags == (Flag.REPLAYED,)]
+    assert late == list(range(2, 271))
+    assert {p.flags for p in intake.taken if p.seq not in late} == {()}
 
 
-async def test_a_batch_whose_newest_fix_is_minutes_old_shows_a_wrong_clock():
+async def test_a_clock_that_stays_minutes_behind_is_wrong():
     intake = Intake()
     async with served(intake.app) as base, httpx.AsyncClient(base_url=base) as client:
-        await post(client, batch(1, 2, late=120_000))
-    assert [p.flags for p in intake.taken] == [(Flag.CLOCK,), (Flag.CLOCK,)]
+        for seq in (1, 2, 3):
+            intake.now = Instant(NOW + seq * 1000)
+            await post(client, compose(KEY, "tab-1", [Fix(seq, intake.now - 120_000, 43.25, 76.9)]))
+    assert [p.flags for p in intake.taken] == [(Flag.REPLAYED,), (Flag.CLOCK,), (Flag.CLOCK,)]
 
 
 async def test_missing_numbers_are_seen_and_a_batch_sent_again_is_taken_as_replayed():
