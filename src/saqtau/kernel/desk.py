@@ -85,7 +85,8 @@ class Desk(msgspec.Struct, frozen=True):
     compartment: str | None = None
     tells: Callable[..., tuple[Signal, ...]] | None = None  # (item after, edge name or None, form data) -> signals
     reacts: dict[type, Callable[..., tuple[Any, ...]]] = {}
-    """Signal type -> (signal, family) -> actions. The family is every open item whose id or parent the signal names."""
+    """Signal type -> (signal, family) -> actions. The family: the item that the signal names, its parent, and all
+    children of that parent; empty for a signal that names none."""
     line: Callable[[Data], Data] | None = None  # facts for one line of the queue, without protected ones
     doc: str = ""
 

@@ -170,15 +170,6 @@ class UnitStatus(msgspec.Struct, frozen=True, tag=True):
     unit: Code
     status: Status
     item: str | None = None  # the item that holds it
-    override: bool = False  # a person ordered it: the unit is taken even from other work
-
-
-class UnitTaken(msgspec.Struct, frozen=True, tag=True):
-    """The store could not reserve a unit for an item: it went off duty or to other work in the meantime."""
-
-    unit: Code
-    item: str
-    unavailable: tuple[Code, ...] = ()  # every unit that could not be reserved now, so that the next choice is good
 
 
 class UnitHeld(msgspec.Struct, frozen=True, tag=True):
@@ -215,7 +206,6 @@ Signal = (
     | OfferAnswered
     | UnitStatus
     | UnitHeld
-    | UnitTaken
     | UnitSilent
     | UnitHeard
 )

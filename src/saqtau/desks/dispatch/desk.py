@@ -3,7 +3,7 @@
 from saqtau.desks.dispatch import rules
 from saqtau.desks.dispatch.forms import Assign, Cancel, Refuse, Release
 from saqtau.kernel.desk import CLOCK, END, RULE, Desk, Edge, Mode, State
-from saqtau.kernel.signal import OfferUpdated, OfferWanted, OfferWithdrawn, UnitTaken
+from saqtau.kernel.signal import OfferUpdated, OfferWanted, OfferWithdrawn, UnitHeld
 
 _OPEN = ("offered", "with_operator", "with_duty_officer", "accepted", "en_route", "at_scene", "unclear")
 _WORKING = ("accepted", "en_route", "at_scene", "unclear")
@@ -32,8 +32,8 @@ DESK = Desk(
         Edge("refuse", "offered", "with_operator", "patrol", Refuse, sets=rules.refused),
         Edge("not_answered", "offered", "offered", CLOCK, when=rules.has_next, sets=rules.not_answered),
         Edge("not_answered", "offered", "with_operator", CLOCK, sets=rules.not_answered),
-        Edge("unit_taken", "offered", "offered", RULE, sets=rules.taken),
-        Edge("all_taken", "offered", "with_operator", RULE, sets=rules.taken),
+        Edge("unit_held", "offered", "offered", RULE, when=rules.may_try_next, sets=rules.held),
+        Edge("unit_held", "offered", "with_operator", RULE, sets=rules.held),
         *(Edge("retarget", start, "offered", RULE, sets=rules.retargeted) for start in _OPEN[:3]),
         Edge("ran_out", "offered", "with_operator", RULE, sets=rules.ran_out),
         *(Edge("update", start, start, RULE, sets=rules.updated, keeps=True) for start in _OPEN),
@@ -76,7 +76,7 @@ DESK = Desk(
         OfferWanted: rules.on_wanted,
         OfferUpdated: rules.on_updated,
         OfferWithdrawn: rules.on_withdrawn,
-        UnitTaken: rules.on_taken,
+        UnitHeld: rules.on_held,
     },
     line=rules.line,
     doc="Offers work to the unit that lies best, then to the next, then to a person; a person may name any unit.",

@@ -23,12 +23,15 @@ from saqtau.kernel.signal import (
     Recommendation,
     Signal,
     Status,
+    UnitHeld,
     UnitStatus,
-    UnitTaken,
 )
 
 OFFERS = 3
 """So many units are asked before a person decides."""
+
+HELD = "held"
+"""Answer of a unit that other work holds."""
 
 WAITING = frozenset({"with_operator", "with_duty_officer"})
 """States in which a person looks for a unit."""
@@ -49,6 +52,12 @@ def _untried(data: Data) -> list[dict[str, Any]]:
 def has_next(data: Data) -> bool:
     """Whether another unit is asked when the present one steps down. A person's own choice is not corrected."""
     return not data["override"] and data["offers"] < OFFERS and bool(_untried(data))
+
+
+def may_try_next(data: Data) -> bool:
+    """Whether the next is taken when other work holds the present one. A person looks when that goes on."""
+    held = sum(tried["answer"] == HELD for tried in data["tried"])
+    return not data["override"] and held < OFFERS and bool(_untried(data))
 
 
 def _best(candidates: Sequence[dict[str, Any]], data: Data, now: Instant) -> str | None:
@@ -96,15 +105,11 @@ def released(data: Data, form: Data, call: Call) -> Data:
     return _next(data, call.now, "released", form.get("reason", ""))
 
 
-def taken(data: Data, form: Data, call: Call) -> Data:
-    """The unit could not be reserved: it was never asked, so this is no refusal and costs no offer."""
-    unavailable = set(form["unavailable"])
-    lost = [other for other in _untried(data) if other["unit"] in unavailable]
-    tried = _stepped_down(data, call.now, "taken")
-    tried += [{"unit": other["unit"], "answer": "taken", "at": call.now, "reason": ""} for other in lost]
-    free = [other for other in _untried(data) if other["unit"] not in unavailable]
-    following = None if data["override"] else _best(free, data, call.now)
-    return {"tried": tried, "override": False, **_held_by(data, following)}
+def held(data: Data, form: Data, call: Call) -> Data:
+    """Another item holds the unit: it was never asked, so this is no refusal, costs no offer and frees nobody."""
+    following = _best(_untried(data), data, call.now) if may_try_next(data) else None
+    tried = _stepped_down(data, call.now, HELD, form["by"])
+    return {"tried": tried, "override": False, "holder": following, "unit": following, "freed": []}
 
 
 def _news(form: Data) -> dict[str, Any]:
@@ -170,10 +175,10 @@ def tells(item: Item, edge: str | None, _form: Data) -> tuple[Signal, ...]:
 
 def _hands(item: Item, edge: str | None) -> Iterator[Signal]:
     for unit in item.data["freed"]:
-        yield UnitStatus(unit, Status.AVAILABLE, item.id)
+        yield UnitStatus(unit, Status.AVAILABLE)
     status = _STATUS.get(item.state)
     if item.unit is not None and status is not None and edge != "update":
-        yield UnitStatus(item.unit, status, item.id, override=bool(item.data["override"]))
+        yield UnitStatus(item.unit, status, item.id)
 
 
 def _answers(item: Item, edge: str | None) -> Iterator[Signal]:
@@ -270,14 +275,11 @@ def on_withdrawn(signal: OfferWithdrawn, family: Sequence[Item]) -> tuple[Action
     return () if child is None else (Fire(item=child.id, edge="withdraw", data={"reason": signal.reason}),)
 
 
-def on_taken(signal: UnitTaken, family: Sequence[Item]) -> tuple[Action, ...]:
-    """The store could not reserve the unit: the next who is free, in the same breath."""
+def on_held(signal: UnitHeld, family: Sequence[Item]) -> tuple[Action, ...]:
+    """Other work holds the unit that was chosen: the next, in the same breath."""
     for item in family:
         if item.id == signal.item and item.desk == "dispatch" and item.unit == signal.unit:
-            unavailable = sorted({*signal.unavailable, signal.unit})
-            free = [other for other in _untried(item.data) if other["unit"] not in unavailable]
-            edge = "unit_taken" if free and not item.data["override"] else "all_taken"
-            return (Fire(item=item.id, edge=edge, data={"unavailable": unavailable}, by="unit_not_free"),)
+            return (Fire(item=item.id, edge="unit_held", data={"by": signal.by}, by="unit_held"),)
     return ()
 
 

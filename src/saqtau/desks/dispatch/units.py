@@ -1,9 +1,9 @@
-"""What a unit may become, and who holds it. Pure; the store applies it by comparing and setting."""
+"""What a crew changes about its unit by itself. Pure. What dispatch changes, it tells by `UnitStatus`."""
 
 import msgspec
 
 from saqtau.kernel.errors import Kind, Refused
-from saqtau.kernel.signal import Status, UnitStatus
+from saqtau.kernel.signal import Status
 
 
 class Holding(msgspec.Struct, frozen=True):
@@ -32,16 +32,3 @@ def by_crew(unit: Holding, wish: Status) -> Holding:
     if (unit.status, wish) not in _BY_CREW:
         raise Refused(Kind.CONFLICT, f"a crew cannot go from {unit.status} to {wish} by itself", status="not_from_here")
     return Holding(wish)
-
-
-def by_dispatch(unit: Holding, wish: UnitStatus) -> Holding | None:
-    """The unit after dispatch's signal, or None when the wished item cannot have it.
-
-    A free unit is taken, a held one only by its own item or by a person's order. An item frees only what it holds:
-    a unit that was ordered elsewhere in the meantime stays there.
-    """
-    own = unit.item is not None and unit.item == wish.item
-    if wish.status is Status.AVAILABLE:
-        return Holding(Status.AVAILABLE) if own else unit
-    free = unit.status is Status.AVAILABLE and unit.item is None
-    return Holding(wish.status, wish.item) if own or free or wish.override else None
