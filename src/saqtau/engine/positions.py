@@ -70,6 +70,7 @@ class Positions:
         self._clock = clock
         self._publish = publish
         self._known: dict[str, Known] = {}
+        self._told: list[Position] = []
 
     async def claimed(self, pg: Any, partition: int) -> None:
         """What the record knows of the partition's units: a repeat is told by device and sequence."""
@@ -93,7 +94,8 @@ class Positions:
                 self._known[unit] = Known(region, status)
 
     async def handle(self, pg: Any, messages: Sequence[Message]) -> list[Outgoing]:
-        """Positions of a batch: stored, the last of each unit kept, told to the screens."""
+        """Positions of a batch: stored, and the last of each unit kept."""
+        self._told = []
         fresh: list[Position] = []
         last: dict[str, Position] = {}
         for message in messages:
@@ -113,8 +115,14 @@ class Positions:
         await pg.execute(_UPSERT, *self._columns(list(last.values())))
         for unit, position in last.items():
             self._known[unit] = msgspec.structs.replace(self._known[unit], device=position.device, seq=position.seq)
-        await self._publish(LIVE, _encoder.encode(self._fixes(list(last.values()))))
+        self._told += last.values()
         return []
+
+    async def committed(self) -> None:
+        """Tell the screens; what a crash swallows here the next position of the unit makes good."""
+        told, self._told = self._told, []
+        if told:
+            await self._publish(LIVE, _encoder.encode(self._fixes(told)))
 
     def _columns(self, last: Sequence[Position]) -> tuple[list[Any], ...]:
         return (

@@ -33,8 +33,11 @@ RAW_LIMIT = 65536  # bytes of a bad message that are kept
 class Handler(Protocol):
     """What a stream's messages mean."""
 
-    async def handle(self, pg: Any, partition: int, messages: Sequence[Message]) -> list[Outgoing]:
-        """Take effect, inside the transaction that also moves the offset; returns what to publish after the commit."""
+    async def handle(self, pg: Any, messages: Sequence[Message]) -> list[Outgoing]:
+        """Take effect, inside the transaction that also moves the offsets; returns what to publish after the commit.
+
+        The messages are of several partitions, in order within each.
+        """
 
 
 @runtime_checkable
@@ -46,6 +49,14 @@ class Remembers(Protocol):
 
     def lost(self, partition: int) -> None:
         """Drop the memory."""
+
+
+@runtime_checkable
+class Tells(Protocol):
+    """A handler that has something to say once its effects are committed."""
+
+    async def committed(self) -> None:
+        """Say it; what follows a crash before this is not said, so it may only be what the next batch makes good."""
 
 
 class Tally(msgspec.Struct):
@@ -182,10 +193,10 @@ class Worker:
                 raise
             log.warning("batch is tried one by one", stream=stream.name, messages=len(messages), error=repr(error))
             offsets = dict(before)
-            await self._remember(pg, handler, {_partition(one) for one in messages})
+            await self._remember(pg, handler, {message_partition(one) for one in messages})
             for message in messages:
                 await self._digest_one(pg, stream, handler, offsets, message)
-                offsets[_partition(message)] = message.sequence
+                offsets[message_partition(message)] = message.sequence
 
     async def _digest_one(
         self, pg: Any, stream: Stream, handler: Handler, before: Mapping[int, int], message: Message
@@ -198,7 +209,7 @@ class Worker:
                     self.tally.fenced += isinstance(error, Fenced)
                     raise
                 self.tally.retries += 1
-                await self._remember(pg, handler, {_partition(message)})
+                await self._remember(pg, handler, {message_partition(message)})
                 if not left:
                     log.exception("message goes into quarantine", stream=stream.name, sequence=message.sequence)
                     await self._quarantine(pg, stream, before, message, error)
@@ -211,15 +222,15 @@ class Worker:
         self, pg: Any, stream: Stream, handler: Handler, before: Mapping[int, int], messages: Sequence[Message]
     ) -> None:
         groups = _by_partition(messages)
-        outgoing: list[Outgoing] = []
         async with pg.transaction():
             # first, so that a worker that was overtaken learns it before it does anything
             await claims.advance(pg, stream.name, {one: (before[one], got[-1].sequence) for one, got in groups.items()})
-            for partition, group in groups.items():
-                outgoing += await handler.handle(pg, partition, group)
+            outgoing = await handler.handle(pg, messages)
         self.tally.messages += len(messages)
         self.tally.transactions += 1
         self._publisher.put(outgoing)
+        if isinstance(handler, Tells):
+            await handler.committed()
 
     async def _remember(self, pg: Any, handler: Handler, partitions: set[int]) -> None:
         if isinstance(handler, Remembers):
@@ -230,7 +241,7 @@ class Worker:
     async def _quarantine(
         self, pg: Any, stream: Stream, before: Mapping[int, int], message: Message, error: Exception
     ) -> None:
-        partition = _partition(message)
+        partition = message_partition(message)
         reason = error.message if isinstance(error, Refused) else f"{type(error).__name__}: {error}"
         async with pg.transaction():
             await claims.advance(pg, stream.name, {partition: (before[partition], message.sequence)})
@@ -247,13 +258,14 @@ class Worker:
         self.tally.quarantined += 1
 
 
-def _partition(message: Message) -> int:
+def message_partition(message: Message) -> int:
+    """The partition a message lies in, by its subject."""
     return int(message.subject.rpartition(".")[2])
 
 
 def _by_partition(messages: Sequence[Message]) -> dict[int, list[Message]]:
-    ordered = sorted(messages, key=_partition)  # stable: the order inside a partition stays
-    return {partition: list(group) for partition, group in itertools.groupby(ordered, key=_partition)}
+    ordered = sorted(messages, key=message_partition)  # stable: the order inside a partition stays
+    return {partition: list(group) for partition, group in itertools.groupby(ordered, key=message_partition)}
 
 
 async def _rest(stop: asyncio.Event, seconds: float) -> None:
