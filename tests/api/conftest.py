@@ -1,7 +1,6 @@
 """The web over the real engine, one house a module."""
 
 import pytest
-
 from tests.api import house as building
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 import httpx
 
 from saqtau.engine import broker, postgres
+from saqtau.engine.blobs import Blobs
 from saqtau.kernel.clock import Instant
 from saqtau.kernel.desk import Desks, gather
 from saqtau.kernel.ids import uuid7_source
@@ -75,7 +76,7 @@ async def standing(
         pool = await stack.enter_async_context(postgres.pool(database, postgres.APP, 8))
         parts = Parts(
             pg=pool, nc=nc, js=broker.context(nc), desks=desks or gather(), clock=clock,
-            ids=uuid7_source(clock, os.urandom), limits=limits, blobs=folder / "blobs", **more,
+            ids=uuid7_source(clock, os.urandom), limits=limits, blobs=Blobs(folder / "blobs"), **more,
         )  # fmt: skip
         app = create_app(parts)
         house = House(parts, app, await stack.enter_async_context(serving(app)), owner)

@@ -2,10 +2,6 @@
 
 import pytest
 
-from saqtau.web.people import disable_person
-from saqtau.web.sessions import IDLE_CONSOLE, LIFE
-from tests.api.house import PASSWORD
-
 pytestmark = pytest.mark.anyio
 
 

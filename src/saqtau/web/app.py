@@ -15,6 +15,7 @@ from litestar.openapi.plugins import JsonRenderPlugin
 from litestar.openapi.spec import Components, SecurityScheme
 from litestar.types import Message, Scope
 
+from saqtau.engine.atlas import Whereabouts
 from saqtau.web.api import API
 from saqtau.web.auth import Doorkeeper
 from saqtau.web.errors import HANDLERS
@@ -44,7 +45,7 @@ COMPONENTS: Final = Components(
 
 def create_app(parts: Parts) -> Litestar:
     """The application. It answers when its lifespan has started: then the live picture has caught up with the feed."""
-    hub = Hub(parts.clock, parts.limits)
+    hub = Hub(parts.clock, parts.limits, Whereabouts(parts.atlas) if parts.atlas is not None else None)
     routes: list[Any] = [*API, *PAGES]
     if parts.tablet_intake is not None:
         routes.append(asgi("/tablet/positions", is_mount=True)(parts.tablet_intake))

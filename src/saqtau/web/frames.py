@@ -4,10 +4,11 @@ A frame is encoded once for all who hear the same (`Audience`), never for a sing
 """
 
 from collections.abc import Iterable, Sequence
-from typing import Any, Final
+from typing import Final
 
 import msgspec
 
+from saqtau.engine.atlas import Fix
 from saqtau.engine.lines import ITEMS, STATUS, ItemLine, StatusLine
 from saqtau.kernel.clock import Instant
 
@@ -30,7 +31,7 @@ class Audience(msgspec.Struct, frozen=True):
 
 
 class Change(msgspec.Struct, frozen=True):
-    """One line of the feed. `key`: what it is about; of two about one thing in a batch the later with the higher `rev` stays."""
+    """One line of the feed. `key`: what it is about; of two about one thing the one with the higher `rev` stays."""
 
     seq: int
     topic: str
@@ -51,24 +52,13 @@ class Frame(msgspec.Struct, frozen=True):
     rows: int = 0
 
 
-class UnitRow(msgspec.Struct, frozen=True, array_like=True):
-    """`[unit, lon, lat, heading|null, status letter, at, flags, region]`, as the position worker publishes it."""
-
-    unit: str
-    lon: float
-    lat: float
-    heading: float | None
-    letter: str
-    at: Instant
-    flags: tuple[str, ...]
-    region: int
-
-    def shown(self) -> tuple[Any, ...]:
-        """The row as screens get it: without the region."""
-        return (self.unit, round(self.lon, 6), round(self.lat, 6), self.heading, self.letter, self.at, self.flags)
+unit_rows = msgspec.msgpack.Decoder(list[Fix]).decode
+"""What `live.positions` carries."""
 
 
-unit_rows = msgspec.msgpack.Decoder(list[UnitRow]).decode
+def encode_row(row: Fix) -> bytes:
+    """`[unit, lon, lat, heading|null, status letter, at, flags]`, encoded once for all who see it."""
+    return _encode((row.unit, round(row.lon, 6), round(row.lat, 6), row.heading, row.status, row.at, row.flags))
 
 
 def read_changes(seq: int, topic: str, payload: bytes) -> list[Change]:
@@ -127,11 +117,6 @@ def encode_rows(bodies: Iterable[bytes]) -> Frame:
     """One frame of unit rows. It carries no sequence: positions are not stored."""
     listed = list(bodies)
     return Frame(b"event: units\ndata: [%b]\n\n" % b",".join(listed), rows=len(listed))
-
-
-def encode_row(row: UnitRow) -> bytes:
-    """One row, encoded once for all who see it."""
-    return _encode(row.shown())
 
 
 def encode_beat(now: Instant, feed: int) -> Frame:

@@ -16,6 +16,7 @@ import nats.js.errors
 import structlog
 from nats.js import api
 
+from saqtau.engine.atlas import Fix, Whereabouts
 from saqtau.engine.journal import FEED, last_sequence
 from saqtau.engine.lines import ITEMS
 from saqtau.kernel.clock import Clock
@@ -26,7 +27,6 @@ from saqtau.web.frames import (
     Audience,
     Change,
     Frame,
-    UnitRow,
     encode_beat,
     encode_changes,
     encode_row,
@@ -110,9 +110,10 @@ class _Group:
 class Hub:
     """The fan-out of one process."""
 
-    def __init__(self, clock: Clock, limits: Limits) -> None:
+    def __init__(self, clock: Clock, limits: Limits, whereabouts: Whereabouts | None = None) -> None:
         self.last = 0
         self.caught_up = asyncio.Event()
+        self.whereabouts = whereabouts  # where the units are, for the search by drive time
         self._clock = clock
         self._limits = limits
         self._groups: dict[Audience, _Group] = {}
@@ -121,7 +122,7 @@ class Hub:
         self._holders: dict[str, str] = {}  # open item -> unit that was last told to have it
         self._ring: deque[Change] = deque(maxlen=KEPT)
         self._floor = 0  # the ring holds everything behind this sequence
-        self._moved: dict[str, UnitRow] = {}
+        self._moved: dict[str, Fix] = {}
         self._per_session: dict[bytes, int] = {}
         self._stopped = False
 
@@ -134,17 +135,19 @@ class Hub:
         """Sessions that have a stream open."""
         return list(self._per_session)
 
-    def join(self, audience: Audience, session: bytes, after: int) -> Client:
-        """Open a stream that goes on behind sequence `after`.
-
-        Raises Refused: TOO_MANY (streams of this session, or of this process), UNAVAILABLE while stopping.
-        """
+    def check_room(self, session: bytes) -> None:
+        """Raise Refused: TOO_MANY (streams of this session, or of this process), UNAVAILABLE while stopping."""
         if self._stopped:
             raise Refused(Kind.UNAVAILABLE, "stopping", live="stopping")
-        if self._per_session.get(session, 0) >= self._limits.streams_per_session:
-            raise busy("too many live streams of one session", 5, live="too_many_streams")
-        if self.clients >= self._limits.streams:
+        if (
+            self._per_session.get(session, 0) >= self._limits.streams_per_session
+            or self.clients >= self._limits.streams
+        ):
             raise busy("too many live streams", 5, live="too_many_streams")
+
+    def join(self, audience: Audience, session: bytes, after: int | None) -> Client:
+        """Open a stream that goes on behind sequence `after`, None: behind now. Raises Refused as `check_room`."""
+        self.check_room(session)
         self._flush_group(audience)
         client = Client(audience, session, self._limits.frames_behind)
         self._groups.setdefault(audience, _Group(self.last)).clients.add(client)
@@ -153,7 +156,7 @@ class Hub:
         else:
             self._consoles.add(audience)
         self._per_session[session] = self._per_session.get(session, 0) + 1
-        self._refill(client, after)
+        self._refill(client, self.last if after is None else after)
         return client
 
     def leave(self, client: Client) -> None:
@@ -221,7 +224,7 @@ class Hub:
         try:
             changes = read_changes(seq, topic, payload)
         except msgspec.MsgspecError as error:
-            log.error("feed", seq=seq, topic=topic, error=type(error).__name__)
+            log.warning("a message of the feed is not understood", seq=seq, topic=topic, error=type(error).__name__)
             changes = []
         self.last = seq
         for change in changes:
@@ -273,10 +276,12 @@ class Hub:
         try:
             rows = unit_rows(payload)
         except msgspec.MsgspecError as error:
-            log.error("positions", error=type(error).__name__)
+            log.warning("positions are not understood", error=type(error).__name__)
             return
         for row in rows:
             self._moved[row.unit] = row
+        if self.whereabouts is not None:
+            self.whereabouts.see(rows)
 
     def tick(self) -> None:
         """One batch of positions to everybody who watches units."""
@@ -360,8 +365,7 @@ async def _drink(hub: Hub, js: Any, subscription: Any, end: int) -> None:
         try:
             message = await subscription.next_msg(timeout=1.0)
         except nats.errors.TimeoutError:
-            if hub.last < end:  # what was there has expired on the way
-                hub.last = end
+            hub.last = max(hub.last, end)  # what lay between has expired on the way
             hub.caught_up.set()
             await subscription.consumer_info()
             if await last_sequence(js, FEED) < hub.last:

@@ -24,7 +24,7 @@ class Part(msgspec.Struct, frozen=True):
     end: int
 
 
-def parse_range(header: str | None, size: int) -> Part | None | bool:
+def parse_range(header: str | None, size: int) -> Part | bool | None:
     """The part a Range header asks for; None: the whole (no header, or a form we do not serve); False: not satisfiable.
 
     Several ranges in one header are answered with the whole, as the RFC allows.

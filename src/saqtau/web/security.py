@@ -9,21 +9,20 @@ from litestar.types import Message, Scope
 
 from saqtau.kernel.errors import Kind, Refused
 
-CSP: Final = "; ".join(
-    (
-        "default-src 'self'",
-        "img-src 'self' data: blob:",  # crops as blobs, MapLibre's sprites as data
-        "worker-src 'self' blob:",  # MapLibre's worker
-        "style-src 'self'",
-        "style-src-attr 'unsafe-inline'",  # widths of bars; no sheet and no script can be written in
-        "connect-src 'self'",
-        "font-src 'self'",
-        "object-src 'none'",
-        "base-uri 'none'",
-        "form-action 'self'",
-        "frame-ancestors 'none'",
-    )
-)
+_SOURCES: Final = {
+    "default-src": "'self'",
+    "img-src": "'self' data: blob:",  # crops as blobs, MapLibre's sprites as data
+    "worker-src": "'self' blob:",  # MapLibre's worker
+    "style-src": "'self'",
+    "style-src-attr": "'unsafe-inline'",  # widths of bars; no sheet and no script can be written in
+    "connect-src": "'self'",
+    "font-src": "'self'",
+    "object-src": "'none'",
+    "base-uri": "'none'",
+    "form-action": "'self'",
+    "frame-ancestors": "'none'",
+}
+CSP: Final = "; ".join(f"{directive} {sources}" for directive, sources in _SOURCES.items())
 HEADERS: Final = {
     "Content-Security-Policy": CSP,
     "X-Content-Type-Options": "nosniff",

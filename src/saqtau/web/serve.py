@@ -18,7 +18,7 @@ class _Server(uvicorn.Server):
 
 
 def server(app: Litestar, host: str, port: int, *, trusted_proxies: str = "127.0.0.1") -> uvicorn.Server:
-    """The server, not yet started: `await server(...).serve()` answers until SIGTERM or SIGINT.
+    """What answers, not yet started: `await` its `serve()`, which returns after SIGTERM or SIGINT.
 
     trusted_proxies: addresses, separated by commas, whose X-Forwarded-For is believed.
     """

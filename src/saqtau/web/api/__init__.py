@@ -2,6 +2,13 @@
 
 from typing import Any, Final
 
-from saqtau.web.api import session
+from saqtau.web.api import desks, live, session
 
-API: Final[list[Any]] = [session.login, session.logout, session.me]
+API: Final[list[Any]] = [
+    session.login,
+    session.logout,
+    session.me,
+    desks.desks,
+    live.overview,
+    live.live,
+]

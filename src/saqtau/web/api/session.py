@@ -6,8 +6,8 @@ import msgspec
 from litestar import Request, Response, get, post
 from litestar.params import JSONBody
 
-from saqtau.web.auth import address_of, cookie_of, counted, doorkeeper_of, empty_cookie, log_in, session_of, signed_in
 from saqtau.web.answers import answers
+from saqtau.web.auth import address_of, cookie_of, counted, doorkeeper_of, empty_cookie, log_in, session_of, signed_in
 from saqtau.web.parts import parts_of
 from saqtau.web.schema import Strict
 from saqtau.web.sessions import Session, end_session
