@@ -48,7 +48,7 @@ CHASE = Desk(
         "closed": END,
     },
     edges=(
-        Edge("note", "seen", "seen", "operator", Note, sets=lambda data, form, _: {"text": form["text"]}),
+        Edge("note", "seen", "seen", "operator", Note, sets=lambda _, form, __: {"text": form["text"]}),
         Edge("tick", "seen", "seen", RULE),
         Edge("helped", "seen", "helped", RULE),
         Edge("alone", "seen", "seen", RULE, sets=lambda *_: {"alone": True}),
@@ -101,7 +101,15 @@ HELP = Desk(
     },
     edges=(
         Edge("accept", "offered", "accepted", "patrol"),
-        Edge("next", "offered", "offered", RULE, None, lambda data: "tried" not in data, lambda data, *_: {"unit": data["units"][1], "tried": 1}),
+        Edge(
+            "next",
+            "offered",
+            "offered",
+            RULE,
+            None,
+            lambda data: "tried" not in data,
+            lambda data, *_: {"unit": data["units"][1], "tried": 1},
+        ),
         Edge("expire", "offered", "over", CLOCK),
         Edge("expire", "accepted", "over", CLOCK),
         Edge("withdraw", "offered", "over", RULE),

@@ -1,0 +1,279 @@
+"""Reading the record. Every function takes the grant first and reads nothing that it is not for."""
+
+from typing import Any
+
+import msgspec
+
+from saqtau.engine import items
+from saqtau.engine.access import must_hold
+from saqtau.engine.blobs import Blobs
+from saqtau.engine.chain import EVERYWHERE
+from saqtau.engine.failures import refusals
+from saqtau.engine.lines import ItemLine, item_line
+from saqtau.engine.store import see
+from saqtau.kernel.access import Action, Grant, Viewer
+from saqtau.kernel.clock import Instant
+from saqtau.kernel.desk import Desks
+from saqtau.kernel.errors import Kind, Refused
+from saqtau.kernel.item import Entry, Item
+
+_UNBOUND = frozenset({"prosecutor", "auditor", "administrator"})
+"""Roles whose duty is not bound to a region (as `kernel.access` decides)."""
+ROWS = 1000
+
+
+class Whereabouts(msgspec.Struct, frozen=True):
+    """What a request must say about an item before anybody may read it."""
+
+    region: int
+    unit: str | None
+
+
+class PictureLine(msgspec.Struct, frozen=True):
+    """A picture that could be read."""
+
+    name: str
+    media: str
+    size: int
+
+
+class ItemView(msgspec.Struct, frozen=True):
+    """An item with its log, its children and the names of its pictures."""
+
+    item: Item
+    entries: list[Entry]
+    children: list[Item]
+    pictures: list[PictureLine]
+
+
+class UnitView(msgspec.Struct, frozen=True):
+    """A unit, what it does, and where it was heard last."""
+
+    id: str
+    call_sign: str
+    region: int
+    skills: tuple[str, ...]
+    status: str
+    item: str | None
+    since: Instant
+    lat: float | None
+    lon: float | None
+    heading: float | None
+    speed: float | None
+    at: Instant | None
+    received: Instant | None
+    flags: tuple[str, ...]
+
+
+class AccessLine(msgspec.Struct, frozen=True):
+    """Who looked at what, for which purpose, and what he got."""
+
+    id: str
+    at: Instant
+    viewer: str
+    role: str
+    action: str
+    purpose: str
+    object: str
+    case: str | None
+    region: int | None
+    unit: str | None
+    decision: str
+    policy: str
+    delivered: int | None
+    closed: Instant | None
+
+
+def regions_of(viewer: Viewer) -> frozenset[int]:
+    """The regions whose rows this viewer may see."""
+    return EVERYWHERE if viewer.role in _UNBOUND else viewer.regions
+
+
+async def where_is(pg: Any, item_id: str, viewer: Viewer) -> Whereabouts:
+    """Region and unit of an item, for the request that asks for a grant; nothing of its content.
+
+    An item without a unit counts as the viewer's unit's while one of its open children is with that unit.
+    Raises Refused(NOT_FOUND).
+    """
+    with refusals():
+        async with pg.transaction():
+            await see(pg, EVERYWHERE)
+            row = await pg.fetchrow(
+                "select region, coalesce(unit, (select c.unit from item c where c.parent = i.id and c.unit = $2 "
+                "and c.ended is null limit 1)) as unit from item i where id = $1",
+                item_id,
+                viewer.unit,
+            )
+    if row is None:
+        raise items.missing(item_id)
+    return Whereabouts(region=row["region"], unit=row["unit"])
+
+
+async def read_item(grant: Grant, pg: Any, item_id: str, now: Instant) -> ItemView:
+    """One item, whole. Raises Refused: DENIED, NOT_FOUND, UNAVAILABLE."""
+    must_hold(grant, now, Action.READ_ITEM, named=item_id)
+    with refusals():
+        async with pg.transaction():
+            await see(pg, regions_of(grant.viewer))
+            item = await items.load(pg, item_id)
+            if grant.request.region not in {None, item.region}:
+                raise Refused(Kind.DENIED, "the grant is for another region", grant="other_region")
+            log = await pg.fetch(
+                "select item, rev, at, edge, start, came_to, actor, role, purpose, data, warnings from entry "
+                "where item = $1 order by rev, seq limit $2",
+                item_id,
+                ROWS,
+            )
+            children = await pg.fetch(
+                f"select {items.COLUMNS} from item where parent = $1 order by opened, id limit $2",  # noqa: S608
+                item_id,
+                ROWS,
+            )
+            pictures = await pg.fetch("select name, media, size from picture where item = $1 order by name", item_id)
+    return ItemView(
+        item=item,
+        entries=[_entry(row) for row in log],
+        children=[items.to_item(row) for row in children],
+        pictures=[PictureLine(*row) for row in pictures],
+    )
+
+
+def _entry(row: Any) -> Entry:
+    return Entry(
+        item=row[0],
+        rev=row[1],
+        at=row[2],
+        edge=row[3],
+        start=row[4],
+        to=row[5],
+        actor=row[6],
+        role=row[7],
+        purpose=row[8],
+        data=msgspec.json.decode(row[9]),
+        warnings=tuple(row[10]),
+    )
+
+
+async def read_queue(
+    grant: Grant,
+    pg: Any,
+    desks: Desks,
+    now: Instant,
+    *,
+    desk: str | None = None,
+    ended: bool = False,
+    limit: int = ROWS,
+) -> list[ItemLine]:
+    """Lines of the queue, most urgent first; a patrol (`own.watch`) gets those of its own unit. Refused: DENIED."""
+    must_hold(grant, now, Action.WATCH_QUEUE, Action.WATCH_OWN)
+    own = grant.viewer.unit if grant.request.action is Action.WATCH_OWN else None
+    if grant.request.action is Action.WATCH_OWN and own is None:
+        return []
+    with refusals():
+        async with pg.transaction():
+            await see(pg, regions_of(grant.viewer))
+            rows = await pg.fetch(
+                f"select {items.COLUMNS} from item where (ended is not null) = $1 "  # noqa: S608
+                "and ($2::text is null or desk = $2) and ($3::text is null or unit = $3) "
+                "order by priority, opened desc, id limit $4",
+                ended,
+                desk,
+                own,
+                min(limit, ROWS),
+            )
+    return [item_line(desks, items.to_item(row)) for row in rows]
+
+
+async def read_picture(grant: Grant, pg: Any, blobs: Blobs, item_id: str, name: str, now: Instant) -> tuple[str, bytes]:
+    """Media type and bytes of an item's picture. Raises Refused: DENIED, NOT_FOUND, UNAVAILABLE."""
+    must_hold(grant, now, Action.READ_PICTURE, named=item_id)
+    with refusals():
+        async with pg.transaction():
+            await see(pg, regions_of(grant.viewer))
+            row = await pg.fetchrow(
+                "select media, sha256 from picture where item = $1 and name = $2 and ($3::int2 is null or region = $3)",
+                item_id,
+                name,
+                grant.request.region,
+            )
+    if row is None:
+        raise Refused(Kind.NOT_FOUND, f"item {item_id} has no picture {name}", picture="unknown")
+    return row["media"], await blobs.get(row["sha256"])
+
+
+_UNITS = """
+    select u.id, u.call_sign, u.region, u.skills, u.status, u.status_item, u.status_since, p.lat, p.lon, p.heading,
+        p.speed, p.at, p.received, coalesce(p.flags, '{}')
+    from unit u left join unit_position p on p.unit = u.id
+    where $1::text is null or u.id = $1 order by u.id
+"""
+
+
+async def read_positions(grant: Grant, pg: Any, now: Instant) -> list[UnitView]:
+    """Every unit the viewer may see; a patrol (`own.watch`) sees its own. Raises Refused(DENIED)."""
+    must_hold(grant, now, Action.WATCH_UNITS, Action.WATCH_OWN)
+    own = grant.viewer.unit if grant.request.action is Action.WATCH_OWN else None
+    if grant.request.action is Action.WATCH_OWN and own is None:
+        return []
+    with refusals():
+        async with pg.transaction():
+            await see(pg, regions_of(grant.viewer))
+            rows = await pg.fetch(_UNITS, own)
+    return [UnitView(*(*row[:3], tuple(row[3]), *row[4:13], tuple(row[13]))) for row in rows]
+
+
+_REGISTERS = {
+    "cameras": (
+        Action.READ_REGISTER,
+        """select id, site, name, region, lat, lon, heading, speed_limit as "limit", certificate_number,
+            certificate_from, certificate_until from camera order by id""",
+    ),
+    "sites": (Action.READ_REGISTER, "select id, name, region, lat, lon from site order by id"),
+    "units": (Action.READ_REGISTER, "select id, call_sign, region, plate, skills from unit order by id"),
+    "officers": (Action.READ_REGISTER, "select id, name, region, unit from officer order by id"),
+    "vehicles": (
+        Action.READ_LIST,
+        "select plate, ground, authority, basis, expires, region, note from listed_vehicle order by plate, ground",
+    ),
+}
+
+
+async def read_register(
+    grant: Grant, pg: Any, kind: str, now: Instant, *, after: int = 0, limit: int = ROWS
+) -> list[dict[str, Any]]:
+    """Rows of a register the viewer may see, as plain dictionaries. Raises Refused: NOT_FOUND, DENIED."""
+    if kind not in _REGISTERS:
+        raise Refused(Kind.NOT_FOUND, f"no register {kind}", register="unknown")
+    action, sql = _REGISTERS[kind]
+    must_hold(grant, now, action)
+    with refusals():
+        async with pg.transaction():
+            await see(pg, regions_of(grant.viewer))
+            rows = await pg.fetch(f"{sql} limit $1 offset $2", min(limit, 10_000), after)
+    return [dict(row) for row in rows]
+
+
+_ACCESS = """
+    select id, at, viewer, role, action, purpose, object, case_number, region, unit, decision, policy, delivered, closed
+    from access_entry
+    where at >= $1 and at < $2 and ($3::text is null or viewer = $3) and ($4::text is null or object = $4)
+    order by at desc, id desc limit $5
+"""
+
+
+async def read_access(
+    grant: Grant,
+    pg: Any,
+    since: Instant,
+    until: Instant,
+    now: Instant,
+    *,
+    viewer: str | None = None,
+    about: str | None = None,
+    limit: int = ROWS,
+) -> list[AccessLine]:
+    """Who looked at what, [since, until), newest first; `about` is an object. Raises Refused(DENIED)."""
+    must_hold(grant, now, Action.READ_ACCESS)
+    with refusals():
+        rows = await pg.fetch(_ACCESS, since, until, viewer, about, min(limit, ROWS))
+    return [AccessLine(*row) for row in rows]
