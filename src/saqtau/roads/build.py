@@ -45,7 +45,7 @@ class Restriction(msgspec.Struct, frozen=True):
 class TurnCosts(msgspec.Struct, frozen=True):
     """Seconds lost at a junction of three or more arms; defaults as seen in the simulated city (bench/ahead.py)."""
 
-    junction: float = 1.5
+    junction: float = 3.0
     signals: float = 4.0
     right: float = 1.0
     left: float = 2.5
@@ -151,6 +151,13 @@ def _turn_seconds(
     return cost + np.where(signals[source], costs.signals, 0.0)
 
 
+def _largest(source: I32, target: I32, n: int) -> NDArray[np.bool_]:
+    """Which of n things belong to the largest set that all lead to one another."""
+    net = csr_matrix((np.ones(len(source), np.int8), (source, target)), shape=(n, n))
+    _, part = connected_components(net, connection="strong")
+    return np.asarray(part == np.bincount(part).argmax())
+
+
 def build_graph(
     streets: Sequence[Street],
     where: Mapping[int, tuple[float, float]],
@@ -182,14 +189,13 @@ def build_graph(
     twin = np.array(edges.twin, np.int32)
     source, target = _all_turns(tail, head, len(place))
     forbidden, applied = _forbidden(restrictions, edges, known, source, target)
+    round_trip = _largest(tail, head, len(place))  # junctions, turns aside: behind a dead end there is nothing
+    forbidden |= ~round_trip[head[target]]
     back = target == twin[source]
     onward = np.bincount(source[~back & ~forbidden], minlength=len(tail)) > 0
     allowed = np.where(back, ~onward[source], ~forbidden)
     source, target = source[allowed], target[allowed]
-    n = len(tail)
-    net = csr_matrix((np.ones(len(source), np.int8), (source, target)), shape=(n, n))
-    _, part = connected_components(net, connection="strong")
-    keep = part == np.bincount(part).argmax()
+    keep = _largest(source, target, len(tail))
     if not (keep[source] & keep[target]).any():
         raise Refused(Kind.INVALID, "map: no road in it leads anywhere and back", map="no_roads")
     counted = {
@@ -233,20 +239,21 @@ def _pack(
 ) -> RoadGraph:
     """The arrays of the kept edges, renumbered."""
     kept = np.flatnonzero(keep)
+    rows: list[int] = kept.tolist()
     number = np.full(len(keep) + 1, -1, np.int32)  # the last one is what a missing twin (-1) looks up
     number[kept] = np.arange(len(kept), dtype=np.int32)
-    mine = [streets[edges.street[edge]] for edge in kept]
-    length = np.array([max(float(metres_between(lines[edge]).sum()), 0.1) for edge in kept])
-    signed = np.array([street.limit[0 if edges.ahead[edge] else 1] for street, edge in zip(mine, kept, strict=True)])
+    mine = [streets[edges.street[edge]] for edge in rows]
+    length = np.array([max(float(metres_between(lines[edge]).sum()), 0.1) for edge in rows])
+    signed = np.array([street.limit[0 if edges.ahead[edge] else 1] for street, edge in zip(mine, rows, strict=True)])
     drive = np.array([street.kmh for street in mine])
     limit = np.where(signed > 0, signed, drive)
     names = {"": 0} | {name: i for i, name in enumerate(sorted({s.name for s in mine} - {""}), start=1)}
     kinds = {kind: index for index, kind in enumerate(sorted({street.kind for street in mine}))}
     turns = keep[source] & keep[target]
-    source, target, cost = number[source[turns]], number[target[turns]], cost[turns].astype(np.float32)
+    source, target, cost = number[source[turns]], number[target[turns]], cost[turns]
     order = np.lexsort((target, source))
     arc_start = _starts(np.bincount(source, minlength=len(kept)))
-    arc_to, arc_cost = target[order], cost[order]
+    arc_to, arc_cost = target[order], cost[order].astype(np.float32)
     back_start, back_from, back_cost = reversed_arcs(arc_start, arc_to, arc_cost)
     _, junction = np.unique(np.concatenate((tail[kept], head[kept])), return_inverse=True)
     facts["kilometres"] = round(length.sum() / 1000)
@@ -265,8 +272,8 @@ def _pack(
             kind=np.array([kinds[street.kind] for street in mine], np.int32),
             name=np.array([names[street.name] for street in mine], np.int32),
             twin=number[twin[kept]],
-            shape_start=_starts(np.array([len(flat[edge]) for edge in kept])),
-            shape=np.concatenate([flat[edge] for edge in kept]).astype(np.float32),
+            shape_start=_starts(np.array([len(flat[edge]) for edge in rows])),
+            shape=np.concatenate([flat[edge] for edge in rows]).astype(np.float32),
             arc_start=arc_start,
             arc_to=arc_to,
             arc_cost=arc_cost,

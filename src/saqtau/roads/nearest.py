@@ -125,7 +125,7 @@ def _search(
     cost = np.empty(n)
     way = np.empty(n)
     seen = np.zeros(n, np.bool_)
-    heap = [(0.0, 0)]
+    heap: list[tuple[float, np.int64]] = [(0.0, np.int64(0))]
     heap.pop()
     for g in range(len(goals)):
         goal = goals[g]

@@ -150,6 +150,7 @@ def import_osm(
     lights: set[int] = set()
     left_out = 0
     try:
+        found: Any
         for found in osmium.FileProcessor(str(path)).with_locations():
             if found.is_node():
                 if found.tags and found.tags.get("highway") == "traffic_signals":

@@ -40,11 +40,11 @@ def _along(
 ) -> float:
     """Least sum of weight over a legal way between two places; inf when there is none below the limit."""
     if start == goal and start_at <= goal_at:
-        return (goal_at - start_at) * weight[start]
+        return (goal_at - start_at) * float(weight[start])
     n = len(weight)
     cost = np.empty(n)
     seen = np.zeros(n, np.bool_)
-    heap = [(0.0, np.int64(0))]
+    heap: list[tuple[float, np.int64]] = [(0.0, np.int64(0))]
     heap.pop()
     begun = (1 - start_at) * weight[start]
     for a in range(arc_start[start], arc_start[start + 1]):
@@ -58,7 +58,7 @@ def _along(
         if here > limit:
             break
         if edge == goal:
-            return here + goal_at * weight[goal]
+            return here + goal_at * float(weight[goal])
         if here > cost[edge]:
             continue
         end = here + weight[edge]
