@@ -66,12 +66,11 @@ class Recent:
 async def read_recent(pg: Any, partition: int, since: Instant, slot_length: int) -> dict[int, Hashes]:
     """The reads of a partition since an instant, by the slot they were received in."""
     rows = await pg.fetch(
-        "select received, plate_key, camera, at from read_recent where received >= $1 and partition = $2 order by at",
+        "select received, plate_key, camera, at, sure from read_recent where received >= $1 and partition = $2 order by at",
         since,
         partition,
     )
     found: dict[int, Hashes] = {}
-    for received, key, camera, at in rows:
-        # a doubtful read founds nothing across a restart: it is not known any more which it was
-        found.setdefault(received // slot_length, {})[key] = Seen(camera, at, sure=False)
+    for received, key, camera, at, sure in rows:
+        found.setdefault(received // slot_length, {})[key] = Seen(camera, at, sure)
     return found
