@@ -311,8 +311,8 @@ class Reads:
     async def _keep(self, pg: Any, item: Item, read: PlateRead, camera: Camera, earlier: Seen | None) -> None:
         """The read and its pictures, under the item's class of retention."""
         row = (
-            read.received, read.at, item.data["plate"], camera.id, camera.region, camera.lat, camera.lon, read.speed, item.id,
-            item.retention,
+            read.received, read.at, item.data["plate"], camera.id, camera.region, camera.lat, camera.lon, read.speed,
+            item.id, item.retention,
         )  # fmt: skip
         await pg.copy_records_to_table("read_history", records=[row], columns=_HISTORY)
         pictures = read.pictures

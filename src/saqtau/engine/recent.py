@@ -63,13 +63,14 @@ class Recent:
         return key, earlier
 
 
+_SINCE = """
+    select received, plate_key, camera, at, sure from read_recent where received >= $1 and partition = $2 order by at
+"""
+
+
 async def read_recent(pg: Any, partition: int, since: Instant, slot_length: int) -> dict[int, Hashes]:
     """The reads of a partition since an instant, by the slot they were received in."""
-    rows = await pg.fetch(
-        "select received, plate_key, camera, at, sure from read_recent where received >= $1 and partition = $2 order by at",
-        since,
-        partition,
-    )
+    rows = await pg.fetch(_SINCE, since, partition)
     found: dict[int, Hashes] = {}
     for received, key, camera, at, sure in rows:
         found.setdefault(received // slot_length, {})[key] = Seen(camera, at, sure)
