@@ -153,9 +153,9 @@ _MOVE = """
         update item i set state = w.state, rev = w.rev, priority = w.priority, changed = w.changed, owner = w.owner,
             unit = w.unit, due = w.due, paused_for = w.paused_for, remaining = w.remaining, lat = w.lat, lon = w.lon,
             retention = w.retention, ended = w.ended, data = w.data
-        from wanted w where i.id = w.id and i.rev = w.before returning i.id
+        from wanted w where i.id = w.id and i.rev = w.before returning 1
     )
-    select w.id from wanted w where not exists (select from moved m where m.id = w.id) limit 1
+    select count(*) from moved
 """
 
 _LOG = """
@@ -189,9 +189,10 @@ async def write_moved(pg: Any, moves: Sequence[tuple[int, Item]]) -> None:
             )
             for before, one in moves
         ]  # fmt: skip
-        late = await pg.fetchval(_MOVE, *_columns(rows, 16))
-        if late is not None:
-            raise stale(late)
+        moved = await pg.fetchval(_MOVE, *_columns(rows, 16))
+        if moved != len(rows):
+            known = {one.id: one.rev for one in await lock(pg, [row[0] for row in rows])}
+            raise stale(next(row[0] for row in rows if known.get(row[0]) != row[3]))
 
 
 async def write_entries(pg: Any, entries: Sequence[tuple[Entry, int]]) -> None:
