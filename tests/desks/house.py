@@ -1,4 +1,4 @@
-"""All desks in memory, meeting as they do in the engine: signals reach every desk that reacts, units have one holder."""
+"""All desks in memory, meeting as they do in the engine: each signal reaches every desk that reacts."""
 
 from typing import Any
 

@@ -148,6 +148,12 @@ class Grant:
     def __setattr__(self, name: str, value: object) -> None:
         raise TypeError("a Grant does not change")
 
+    def __delattr__(self, name: str) -> None:
+        raise TypeError("a Grant does not change")
+
+    def __init_subclass__(cls) -> None:
+        raise TypeError("a Grant has no heirs")
+
     def __reduce__(self) -> str:
         raise TypeError("a Grant does not travel")
 
