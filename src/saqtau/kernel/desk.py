@@ -121,8 +121,23 @@ def spec(desk: Desk) -> dict[str, Any]:
     """The desk as plain data: what the console draws and what is hashed."""
     plain = msgspec.structs.asdict(desk)
     plain["reacts"] = sorted(kind.__qualname__ for kind in desk.reacts)
-    built: dict[str, Any] = msgspec.to_builtins(plain, enc_hook=_named, str_keys=True)
+    built: dict[str, Any] = msgspec.to_builtins(plain, enc_hook=_named, str_keys=True, order="deterministic")
     return built
+
+
+_EXPLAINS = frozenset({"doc", "description"})
+
+
+def _says(value: Any) -> Any:
+    """What a spec says: without what is empty or off, so that a field the kernel learns later changes no old hash."""
+    match value:
+        case dict():
+            said = {name: _says(part) for name, part in value.items() if name not in _EXPLAINS}
+            return {name: part for name, part in said.items() if part not in (None, False, "", [], {})}
+        case list() | tuple():
+            return [_says(part) for part in value]
+        case _:
+            return value
 
 
 _hashes: dict[int, tuple[Desk, str]] = {}
@@ -130,11 +145,11 @@ _hashes: dict[int, tuple[Desk, str]] = {}
 
 
 def spec_hash(desk: Desk) -> str:
-    """SHA-256 of the canonical spec. An item keeps the hash it was opened under, for life."""
+    """SHA-256 of what the spec says, its explanations aside. An item keeps the hash it was opened under, for life."""
     known = _hashes.get(id(desk))
     if known is not None:
         return known[1]
-    canonical = msgspec.json.encode(spec(desk), order="deterministic")
+    canonical = msgspec.json.encode(_says(spec(desk)), order="deterministic")
     digest = hashlib.sha256(canonical).hexdigest()
     _hashes[id(desk)] = desk, digest
     return digest

@@ -1,6 +1,9 @@
 """The life of a case."""
 
+import subprocess
+import sys
 from datetime import date
+from pathlib import Path
 
 import msgspec
 import pytest
@@ -255,6 +258,27 @@ def test_an_item_goes_on_by_the_version_it_was_opened_under():
 )
 def test_any_change_of_a_desk_is_another_hash(other):
     assert spec_hash(other) != spec_hash(PENALTY)
+
+
+def test_what_only_explains_a_desk_does_not_change_its_hash():
+    assert spec_hash(changed(PENALTY, doc="in other words")) == spec_hash(PENALTY)
+
+
+def test_a_desk_has_the_same_hash_in_every_process():
+    """Sets have another order in every process; a hash that followed it would strand every open item."""
+    code = "from tests.unit.kernel.desks import PENALTY; from saqtau.kernel.desk import spec_hash; print(spec_hash(PENALTY))"
+    root = Path(__file__).parents[3]
+    hashes = {
+        subprocess.run(
+            [sys.executable, "-c", code],
+            env={"PYTHONHASHSEED": seed, "PYTHONPATH": f"{root / 'src'}:{root}"},
+            capture_output=True,
+            text=True,
+            check=True,
+        ).stdout.strip()
+        for seed in ("1", "2", "3")
+    }
+    assert hashes == {spec_hash(PENALTY)}
 
 
 def test_the_spec_is_plain_json_with_the_form_of_each_edge():
