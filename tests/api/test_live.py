@@ -13,9 +13,9 @@ from saqtau.engine.lines import ItemLine
 pytestmark = pytest.mark.anyio
 
 
-def line(id="i1", rev=0, region=2, unit=None, owner="operator", state="seeking"):
+def line(name="i1", rev=0, region=2, unit=None, owner="operator", state="seeking"):
     return ItemLine(
-        id=id, desk="dangerous_drivers", state=state, rev=rev, region=region, priority=2, opened=1, due=None,
+        id=name, desk="dangerous_drivers", state=state, rev=rev, region=region, priority=2, opened=1, due=None,
         owner=owner, unit=unit, title={"plate": "123ABC02"}, lon=76.9, lat=43.2, parent=None,
     )  # fmt: skip
 

@@ -4,7 +4,7 @@ import asyncio
 import os
 import signal
 from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from functools import partial
 from typing import Any, Final
 
@@ -16,9 +16,12 @@ from litestar.openapi.spec import Components, SecurityScheme
 from litestar.types import Message, Scope
 
 from saqtau.engine.atlas import Whereabouts
+from saqtau.engine.outbox import Publisher
+from saqtau.engine.positions import last_fixes
+from saqtau.engine.store import EVERYWHERE, see
 from saqtau.web.api import API
 from saqtau.web.auth import Doorkeeper
-from saqtau.web.errors import HANDLERS
+from saqtau.web.errors import HANDLERS, TROUBLE
 from saqtau.web.live import Hub, drive, follow_feed, follow_positions, watch_sessions
 from saqtau.web.metrics import REQUESTS
 from saqtau.web.pages import PAGES
@@ -26,6 +29,7 @@ from saqtau.web.parts import Parts
 from saqtau.web.schema import BODY_LIMIT, StrictStructs
 from saqtau.web.security import add_headers
 from saqtau.web.sessions import COOKIE, live_sessions
+from saqtau.web.standing import Standing
 
 log = structlog.get_logger("saqtau.web")
 
@@ -70,6 +74,8 @@ def create_app(parts: Parts) -> Litestar:
     app.state.parts = parts
     app.state.hub = hub
     app.state.doorkeeper = Doorkeeper(parts)
+    app.state.publisher = Publisher(parts.js, parts.pg)
+    app.state.standing = Standing(parts.pg, parts.clock, parts.ids)
     return app
 
 
@@ -79,6 +85,10 @@ async def living(hub: Hub, app: Litestar) -> AsyncIterator[None]:
     parts: Parts = app.state.parts
     app.state.loop = asyncio.get_running_loop()
     await follow_positions(hub, parts.nc)
+    if hub.whereabouts is not None:
+        async with parts.pg.acquire() as pg, pg.transaction():
+            await see(pg, EVERYWHERE)
+            hub.whereabouts.see(await last_fixes(pg, parts.atlas))
 
     async def check(digests: Sequence[bytes]) -> set[bytes]:
         return await live_sessions(parts.pg, digests, parts.clock())
@@ -89,6 +99,8 @@ async def living(hub: Hub, app: Litestar) -> AsyncIterator[None]:
             ("feed", follow_feed(hub, parts.js)),
             ("ticks", drive(hub)),
             ("sessions", watch_sessions(hub, check)),
+            ("outbox", app.state.publisher.run()),
+            ("grants", sweep_grants(app.state.standing)),
         )
     ]
     for task in tasks:
@@ -105,6 +117,18 @@ async def living(hub: Hub, app: Litestar) -> AsyncIterator[None]:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+        with suppress(*TROUBLE):  # an entry that is not closed says itself that its end is unknown
+            await app.state.standing.end()
+
+
+async def sweep_grants(standing: Standing) -> None:
+    """Close grants that have run out, twice a minute."""
+    while True:
+        await asyncio.sleep(30)
+        try:
+            await standing.sweep()
+        except TROUBLE as error:
+            log.warning("grants are not closed", error=type(error).__name__)
 
 
 def _told_of_death(task: "asyncio.Task[None]") -> None:

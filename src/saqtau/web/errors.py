@@ -104,6 +104,8 @@ def on_database(request: Request[Any, Any, Any], error: Exception) -> Response[P
 
 
 OUTAGES: tuple[type[Exception], ...] = (*PASSING, *CROSSED)
+TROUBLE: tuple[type[Exception], ...] = (Refused, *OUTAGES)
+"""What a task in the background lives through: it tries again later."""
 
 HANDLERS: Any = {
     Refused: on_refused,

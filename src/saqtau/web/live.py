@@ -21,7 +21,7 @@ from saqtau.engine.journal import FEED, last_sequence
 from saqtau.engine.lines import ITEMS
 from saqtau.kernel.clock import Clock
 from saqtau.kernel.errors import Kind, Refused
-from saqtau.web.errors import OUTAGES, busy
+from saqtau.web.errors import TROUBLE, busy
 from saqtau.web.frames import (
     RELOAD,
     Audience,
@@ -347,7 +347,7 @@ async def follow_feed(hub: Hub, js: Any) -> None:
             )
             subscription = await js.subscribe(f"{FEED.subject}.*", stream=FEED.name, config=config)
             await _drink(hub, js, subscription, end)
-        except (OSError, TimeoutError, Refused, nats.errors.Error) as error:
+        except TROUBLE as error:
             log.warning("feed is away", error=type(error).__name__)
         finally:
             if subscription is not None:
@@ -412,7 +412,7 @@ async def watch_sessions(hub: Hub, check: Callable[[list[bytes]], Awaitable[set[
         if open_now := hub.sessions():
             try:
                 holding = await check(open_now)
-            except (Refused, *OUTAGES) as error:
+            except TROUBLE as error:
                 log.warning("sessions not checked", error=type(error).__name__)
             else:
                 hub.end_sessions(set(open_now) - holding)

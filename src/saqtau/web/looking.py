@@ -45,7 +45,7 @@ def actor_of(person: Person, role: str, purpose: str | None = None) -> Actor:
 
 
 def looking(parts: Parts, viewer: Viewer, wish: AccessRequest) -> AbstractAsyncContextManager[tuple[Grant, Delivered]]:
-    """`async with looking(...) as (grant, delivered)`: the entry is durable before, and says afterwards what left."""
+    """An access to be entered: the entry is durable before, and says afterwards what `delivered` was counted to."""
     return reading(parts.pg, viewer, wish, parts.clock, parts.ids)
 
 

@@ -10,8 +10,7 @@ from saqtau.engine.access import close_grant, open_grant
 from saqtau.engine.reading import regions_of
 from saqtau.kernel.access import Action, Grant
 from saqtau.kernel.clock import SECOND
-from saqtau.kernel.errors import Refused
-from saqtau.web.errors import OUTAGES
+from saqtau.web.errors import TROUBLE
 from saqtau.web.frames import Audience
 from saqtau.web.live import Client, Hub
 from saqtau.web.looking import may, standing
@@ -94,12 +93,12 @@ class LiveAnswer:
                 (b"x-accel-buffering", b"no"),
             ]
             await send({"type": "http.response.start", "status": 200, "headers": headers})
-            with suppress(TimeoutError, Refused, *OUTAGES):
+            with suppress(*TROUBLE):
                 await self._flow(send)
         finally:
             leaving.cancel()
             self._hub.leave(self._client)
-            with suppress(Refused, *OUTAGES):  # an entry that is not closed says itself that its end is unknown
+            with suppress(*TROUBLE):  # an entry that is not closed says itself that its end is unknown
                 await asyncio.shield(self._watch.close())
 
     async def _flow(self, send: Send) -> None:

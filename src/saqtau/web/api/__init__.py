@@ -2,7 +2,7 @@
 
 from typing import Any, Final
 
-from saqtau.web.api import desks, live, session
+from saqtau.web.api import access, desks, items, live, registers, session, tablet, units
 
 API: Final[list[Any]] = [
     session.login,
@@ -11,4 +11,15 @@ API: Final[list[Any]] = [
     desks.desks,
     live.overview,
     live.live,
+    items.items,
+    items.item,
+    items.take,
+    items.picture,
+    units.near,
+    registers.register,
+    tablet.tablet,
+    tablet.duty,
+    tablet.enrol_tablet,
+    tablet.code,
+    access.access,
 ]

@@ -8,6 +8,7 @@ from litestar import Request, get
 from saqtau.kernel.desk import Desk
 from saqtau.web.answers import answers
 from saqtau.web.auth import counted, signed_in
+from saqtau.web.forms import form_of
 from saqtau.web.parts import parts_of
 
 
@@ -41,28 +42,6 @@ class DeskSeen(msgspec.Struct, frozen=True):
     purposes: tuple[str, ...]
     opened_by: tuple[str, ...]
     doc: str
-
-
-def form_of(form: type[msgspec.Struct] | None) -> dict[str, Any] | None:
-    """JSON Schema of a form with every reference resolved, as the console wants it; None for an edge without one."""
-    if form is None:
-        return None
-    schema = msgspec.json.schema(form)
-    named: dict[str, Any] = schema.pop("$defs", {})
-    resolved: dict[str, Any] = _resolved(schema, named)
-    return resolved
-
-
-def _resolved(node: Any, named: dict[str, Any]) -> Any:
-    match node:
-        case {"$ref": str() as reference, **rest}:
-            return {**_resolved(named[reference.rpartition("/")[2]], named), **rest}
-        case dict():
-            return {key: _resolved(value, named) for key, value in node.items()}
-        case list():
-            return [_resolved(value, named) for value in node]
-        case _:
-            return node
 
 
 def desk_seen(desk: Desk) -> DeskSeen:

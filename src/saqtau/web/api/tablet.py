@@ -1,0 +1,193 @@
+"""The patrol's own view: its unit, its alert, its place; enrolling its tablet; coming on duty."""
+
+import base64
+import binascii
+from typing import Annotated, Any
+
+import msgspec
+from litestar import Request, get, post
+from litestar.params import JSONBody
+
+from saqtau.desks.dispatch.units import Holding, by_crew
+from saqtau.engine import store
+from saqtau.engine.lines import ItemLine
+from saqtau.engine.reading import UnitView, read_item, read_positions, read_queue
+from saqtau.engine.units import read_units
+from saqtau.kernel.access import Action
+from saqtau.kernel.clock import Instant
+from saqtau.kernel.errors import Kind, Refused
+from saqtau.kernel.register import Code
+from saqtau.kernel.signal import Status
+from saqtau.web.answers import answers
+from saqtau.web.auth import address_of, counted, session_of, signed_in
+from saqtau.web.devices import EnrolmentCode, enrol, make_code
+from saqtau.web.items import pictures_of, wish_for
+from saqtau.web.looking import standing
+from saqtau.web.parts import Parts, parts_of
+from saqtau.web.schema import Strict
+from saqtau.web.sessions import Session
+from saqtau.web.throttle import bounds, count_attempt, forget_attempts
+from saqtau.web.views import ItemSeen, item_seen
+
+
+class Spot(msgspec.Struct, frozen=True):
+    """Where the unit was heard last."""
+
+    at: Instant
+    lat: float
+    lon: float
+
+
+class TabletSeen(msgspec.Struct, frozen=True):
+    """What the tablet shows. `alert`: the item that wants something of this crew, most urgent first."""
+
+    unit: str
+    status: str
+    alert: ItemSeen | None
+    position: Spot | None
+
+
+class Enrol(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """`code`: from the duty officer. `public_key`: SPKI (DER) in base64, P-256."""
+
+    code: Annotated[str, msgspec.Meta(min_length=4, max_length=64)]
+    public_key: Annotated[str, msgspec.Meta(min_length=40, max_length=800)]
+
+
+class Device(msgspec.Struct, frozen=True):
+    """The enrolled device."""
+
+    device: str
+
+
+class Duty(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Coming on duty or leaving it."""
+
+    on: bool
+
+
+class DutySeen(msgspec.Struct, frozen=True):
+    """The unit's state after it."""
+
+    unit: str
+    status: str
+
+
+class WantCode(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Whose tablet is to be enrolled."""
+
+    unit: Code
+    officer: Annotated[str, msgspec.Meta(pattern=r"\A[a-z0-9._-]{1,32}\Z", max_length=32)]
+
+
+def chosen(lines: list[ItemLine], unit: str) -> ItemLine | None:
+    """The line that wants this crew: not the offer when the item it was about is the crew's own by now."""
+    own = [line for line in lines if line.unit == unit and line.owner == "patrol"]
+    parents = {line.parent for line in own}
+    kept = [line for line in own if line.id in parents] or own
+    return min(kept, key=lambda line: (line.priority, -line.opened), default=None)
+
+
+async def _own_unit(request: Request[Any, Any, Any], session: Session) -> tuple[UnitView, list[ItemLine]]:
+    parts, keeper = parts_of(request), request.app.state.standing
+    viewer, wish = standing(session.person, Action.WATCH_OWN, session.person.unit)
+    grant = await keeper.grant(session.digest, viewer, wish)
+    async with parts.pg.acquire() as pg:
+        units = await read_positions(grant, pg, parts.clock())
+        lines = await read_queue(grant, pg, parts.desks, parts.clock())
+    keeper.count(grant, len(units) + len(lines))
+    if not units:
+        raise Refused(Kind.NOT_FOUND, f"unit {session.person.unit} is not in the register", unit="unknown")
+    return units[0], lines
+
+
+async def _alert(request: Request[Any, Any, Any], session: Session, line: ItemLine) -> ItemSeen:
+    parts, keeper = parts_of(request), request.app.state.standing
+    viewer, wish = await wish_for(parts, session.person, Action.READ_ITEM, line.id, None)
+    grant = await keeper.grant(session.digest, viewer, wish)
+    async with parts.pg.acquire() as pg:
+        view = await read_item(grant, pg, line.id, parts.clock())
+    keeper.count(grant, 1 + len(view.entries) + len(view.children))
+    return item_seen(parts.desks, view, session.person, await pictures_of(parts, view.item.parent))
+
+
+@get("/api/tablet", operation_id="readTablet", guards=[counted, signed_in], responses=answers(401, 403, 404, 429, 503))
+async def tablet(request: Request[Any, Any, Any]) -> TabletSeen:
+    """The crew's own view. One entry serves it for a quarter of an hour."""
+    session = session_of(request)
+    unit, lines = await _own_unit(request, session)
+    line = chosen(lines, unit.id)
+    alert = await _alert(request, session, line) if line is not None else None
+    place = Spot(unit.at, unit.lat, unit.lon) if unit.at and unit.lat is not None and unit.lon is not None else None
+    return TabletSeen(unit.id, unit.status, alert, place)
+
+
+@post(
+    "/api/tablet/duty", operation_id="setDuty", guards=[counted, signed_in], dto=Strict[Duty], return_dto=None,
+    status_code=200, responses=answers(400, 401, 403, 404, 409, 413, 429, 503),
+)  # fmt: skip
+async def duty(request: Request[Any, Any, Any], data: JSONBody[Duty]) -> DutySeen:
+    """The crew comes on duty or leaves it. Refused (409) while an item holds the unit."""
+    parts, unit = parts_of(request), _unit_of(session_of(request))
+    status = await _set_duty(request, parts, unit, on=data.on)
+    return DutySeen(unit, status)
+
+
+async def _set_duty(request: Request[Any, Any, Any], parts: Parts, unit: str, *, on: bool) -> str:
+    async with parts.pg.acquire() as pg:
+        async with pg.transaction():
+            await store.see(pg, store.EVERYWHERE)
+            known = (await read_units(pg, [unit])).get(unit)
+        if known is None:
+            raise Refused(Kind.NOT_FOUND, f"unit {unit} is not in the register", unit="unknown")
+        now = Holding(Status(known.status), known.item)
+        if on and now.status is not Status.OFF_DUTY:
+            return known.status  # on duty already, free or at work
+        wished = by_crew(now, Status.AVAILABLE if on else Status.OFF_DUTY)
+        outcome = await store.set_status(pg, unit, wished.status, parts.clock())
+    request.app.state.publisher.put(outcome.outbox)
+    return wished.status.value
+
+
+def _unit_of(session: Session) -> str:
+    if session.person.unit is None:
+        raise Refused(Kind.DENIED, "only a patrol has a unit", role="wrong_role")
+    return session.person.unit
+
+
+@post(
+    "/api/tablet/enrol", operation_id="enrolTablet", guards=[counted, signed_in], dto=Strict[Enrol], return_dto=None,
+    status_code=201, responses=answers(400, 401, 403, 409, 413, 429, 503),
+)  # fmt: skip
+async def enrol_tablet(request: Request[Any, Any, Any], data: JSONBody[Enrol]) -> Device:
+    """Make this browser the unit's device: its positions count from now on, those of the officer's last one no more."""
+    parts, session = parts_of(request), session_of(request)
+    _unit_of(session)
+    try:
+        key = base64.b64decode(data.public_key, validate=True)
+    except (binascii.Error, ValueError):
+        raise Refused(Kind.INVALID, "the key is not base64", public_key="not_base64") from None
+    limits = bounds(f"enrol {session.person.id}", address_of(request))
+    await count_attempt(parts.pg, limits, parts.clock())
+    async with parts.pg.acquire() as pg:
+        device = await enrol(pg, session.person, data.code, key, parts.clock(), parts.ids)
+    await forget_attempts(parts.pg, limits)
+    return Device(device)
+
+
+@post(
+    "/api/tablet/codes", operation_id="makeEnrolmentCode", guards=[counted, signed_in], dto=Strict[WantCode],
+    return_dto=None, status_code=201, responses=answers(400, 401, 403, 404, 413, 429, 503),
+)  # fmt: skip
+async def code(request: Request[Any, Any, Any], data: JSONBody[WantCode]) -> EnrolmentCode:
+    """A one-time code for ten minutes, told to the crew by the duty officer or the administrator."""
+    parts, person = parts_of(request), session_of(request).person
+    if not {"duty_officer", "administrator"} & set(person.roles):
+        raise Refused(Kind.DENIED, "codes are made by the duty officer or the administrator", role="wrong_role")
+    async with parts.pg.acquire() as pg:
+        if "administrator" not in person.roles:
+            async with pg.transaction():
+                await store.see(pg, person.regions)
+                if data.unit not in await read_units(pg, [data.unit]):
+                    raise Refused(Kind.NOT_FOUND, f"no unit {data.unit} in your regions", unit="unknown")
+        return await make_code(pg, data.unit, data.officer, person.id, parts.clock())

@@ -1,0 +1,115 @@
+"""Reading and moving an item for a person: the grant first, then the record, then what he may do next."""
+
+from typing import Any
+
+import msgspec
+
+from saqtau.engine import store
+from saqtau.engine.items import load
+from saqtau.engine.reading import PictureLine, read_item, where_is
+from saqtau.kernel.access import AccessRequest, Action, Purpose, Viewer, decide
+from saqtau.kernel.errors import Kind, Refused
+from saqtau.web.errors import Stale
+from saqtau.web.looking import actor_of, asking, looking, viewer_in
+from saqtau.web.parts import Parts
+from saqtau.web.people import Person
+from saqtau.web.views import ItemSeen, item_parted, item_seen
+
+
+async def wish_for(
+    parts: Parts, person: Person, action: Action, item_id: str, purpose: Purpose | None
+) -> tuple[Viewer, AccessRequest]:
+    """The role and the request in which this person asks for an item. Raises Refused(NOT_FOUND).
+
+    purpose: None takes the one his role has: the incident, whose case is the item itself, or oversight.
+    """
+    async with parts.pg.acquire() as pg:
+        found = await where_is(pg, item_id, viewer_in(person, person.roles[0]))
+    purposes = (Purpose.INCIDENT, Purpose.OVERSIGHT) if purpose is None else (purpose,)
+    return asking(
+        person,
+        [
+            AccessRequest(
+                action=action,
+                purpose=one,
+                object=item_id,
+                region=found.region,
+                unit=found.unit,
+                case=item_id if one in {Purpose.INCIDENT, Purpose.CASE} else None,
+            )
+            for one in purposes
+        ],
+    )
+
+
+async def pictures_of(parts: Parts, item_id: str | None) -> list[PictureLine]:
+    """Names of an item's pictures, nothing of what is on them."""
+    if item_id is None:
+        return []
+    async with parts.pg.acquire() as pg, pg.transaction():
+        await store.see(pg, store.EVERYWHERE)
+        rows = await pg.fetch("select name, media, size from picture where item = $1 order by name", item_id)
+    return [PictureLine(*row) for row in rows]
+
+
+async def holder_of(parts: Parts, item_id: str, name: str) -> str:
+    """The item that has the picture: this one, or its parent, whose pictures an offer shows."""
+    async with parts.pg.acquire() as pg, pg.transaction():
+        await store.see(pg, store.EVERYWHERE)
+        holder: str | None = await pg.fetchval(
+            """select p.item from picture p join item i on i.id = $1
+               where p.item in (i.id, i.parent) and p.name = $2 order by p.item = i.id desc limit 1""",
+            item_id,
+            name,
+        )
+    return holder or item_id
+
+
+async def look_at(parts: Parts, person: Person, item_id: str, purpose: Purpose | None = None) -> ItemSeen:
+    """The whole item, under an entry. Raises Refused: NOT_FOUND, DENIED, UNAVAILABLE."""
+    viewer, wish = await wish_for(parts, person, Action.READ_ITEM, item_id, purpose)
+    async with looking(parts, viewer, wish) as (grant, delivered):
+        async with parts.pg.acquire() as pg:
+            view = await read_item(grant, pg, item_id, parts.clock())
+        delivered.count = 1 + len(view.entries) + len(view.children)
+    return item_seen(parts.desks, view, person, await pictures_of(parts, view.item.parent))
+
+
+async def after_act(parts: Parts, person: Person, item_id: str) -> ItemSeen:
+    """The item after an act or a refused one: whole if this person may still read it, else without facts."""
+    viewer, wish = await wish_for(parts, person, Action.READ_ITEM, item_id, None)
+    if decide(viewer, wish).allow:
+        return await look_at(parts, person, item_id)
+    async with parts.pg.acquire() as pg, pg.transaction():
+        await store.see(pg, person.regions)
+        item = await load(pg, item_id)
+    return item_parted(parts.desks, item)
+
+
+def roles_for(parts: Parts, person: Person, edge: str) -> list[str]:
+    """His roles that some desk lets take an edge of this name; the first when none does, so that a refusal is told."""
+    takers = {one.by for desk in parts.desks.by_hash.values() for one in desk.edges if one.name == edge}
+    return [role for role in person.roles if role in takers] or list(person.roles[:1])
+
+
+async def take_edge(
+    parts: Parts, person: Person, item_id: str, edge: str, rev: int, data: dict[str, Any]
+) -> store.Outcome:
+    """Move an item, durable when it returns.
+
+    Raises Refused: STALE (as `Stale`, with the fresh item), NOT_FOUND, CONFLICT, DENIED, INVALID, UNAVAILABLE.
+    """
+    roles = roles_for(parts, person, edge)
+    for role in roles:
+        actor = actor_of(person, role, Purpose.INCIDENT)
+        try:
+            async with parts.pg.acquire() as pg:
+                return await store.fire(
+                    pg, parts.desks, item_id, edge, actor, data, rev, parts.clock(), parts.ids, parts.calendar
+                )
+        except Refused as refused:
+            if refused.kind is Kind.STALE:
+                raise Stale(refused.message, msgspec.to_builtins(await after_act(parts, person, item_id))) from None
+            if refused.kind is not Kind.DENIED or role == roles[-1]:
+                raise
+    raise Refused(Kind.DENIED, "no role of yours takes this edge", role="wrong_role")

@@ -1,0 +1,63 @@
+"""Grants that serve for their time: a tablet asks every few seconds, and must not leave an entry every few seconds.
+
+Policy is asked again at every use, so a grant is never used for what has been taken away meanwhile.
+"""
+
+from typing import Any
+
+from saqtau.engine.access import close_grant, open_grant
+from saqtau.kernel.access import AccessRequest, Grant, Viewer, decide
+from saqtau.kernel.clock import SECOND, Clock, Instant
+from saqtau.kernel.ids import Ids
+
+_MARGIN = 30 * SECOND
+
+Key = tuple[bytes, Viewer, AccessRequest]
+
+
+class Standing:
+    """Open grants of this process by session, role and wish; closed with all that was delivered under them."""
+
+    def __init__(self, pg: Any, clock: Clock, ids: Ids) -> None:
+        self._pg = pg
+        self._clock = clock
+        self._ids = ids
+        self._grants: dict[Key, Grant] = {}
+        self._delivered: dict[str, int] = {}
+
+    async def grant(self, session: bytes, viewer: Viewer, wish: AccessRequest) -> Grant:
+        """A grant for this wish, an open one if there is one. Raises Refused(DENIED)."""
+        now = self._clock()
+        key = (session, viewer, wish)
+        known = self._grants.get(key)
+        if known is not None and now < known.expires - _MARGIN and decide(viewer, wish).allow:
+            return known
+        fresh = await open_grant(self._pg, viewer, wish, now, self._ids)
+        before = self._grants.get(key)
+        self._grants[key] = fresh
+        self._delivered[fresh.entry] = 0
+        if before is not None:
+            await self._close(before, now)
+        return fresh
+
+    def count(self, grant: Grant, delivered: int) -> None:
+        """So much more has left under this grant."""
+        if grant.entry in self._delivered:
+            self._delivered[grant.entry] += delivered
+
+    async def sweep(self) -> None:
+        """Close what has run out."""
+        now = self._clock()
+        for key, grant in list(self._grants.items()):
+            if now >= grant.expires:
+                del self._grants[key]
+                await self._close(grant, now)
+
+    async def end(self) -> None:
+        """Close everything: the process stops."""
+        grants, self._grants = list(self._grants.values()), {}
+        for grant in grants:
+            await self._close(grant, self._clock())
+
+    async def _close(self, grant: Grant, now: Instant) -> None:
+        await close_grant(self._pg, grant, self._delivered.pop(grant.entry, 0), now)
