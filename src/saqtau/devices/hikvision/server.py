@@ -9,10 +9,11 @@ import logging
 from collections.abc import Awaitable, Callable
 from hashlib import blake2b
 
+import msgspec
 from prometheus_client import CollectorRegistry, Counter, Gauge
 
 from saqtau.devices.hikvision.device import DEVICE
-from saqtau.devices.hikvision.parse import Malformed, Push, clock_is_off, parse, read_of
+from saqtau.devices.hikvision.parse import Malformed, Push, Seen, clock_is_off, parse, read_of
 from saqtau.devices.http import SHORTEST_TOKEN, Answer, Handler, Request, read_body, same_address, token_digest
 from saqtau.devices.limits import Buckets, Once, Rate
 from saqtau.kernel.clock import MINUTE, SECOND, Clock
@@ -69,62 +70,95 @@ def pushes(
     401 unknown token, 403 another address than the registered one, 413 over 8 MiB, 429 too fast, 503 when the disk
     refuses, else 200: taken, taken before, nothing to take, or kept in quarantine.
     """
-    counts = Counts(registry)
-    buckets, kept, once = Buckets(rate), Buckets(QUARANTINE_RATE), Once(WINDOW)
+    return _Pushes(cameras, take_read, quarantine, clock, Counts(registry), rate).handle
 
-    async def keep(camera: Camera, bad: Malformed) -> bool:
-        counts.malformed.labels(bad.reason).inc()
-        if not kept.spend(camera.id, clock()):
-            counts.dropped.inc()
-            return False
-        await quarantine(camera.id, bad.reason, bad.data[:LARGEST_KEPT])
-        return True
 
-    async def take(camera: Camera, key: bytes, push: Push, body: bytes) -> None:
+class _Pushes:
+    """What is remembered between the pushes: who said what already, and how fast."""
+
+    def __init__(
+        self, cameras: Cameras, take_read: TakeRead, quarantine: Quarantine, clock: Clock, counts: Counts, rate: Rate
+    ) -> None:
+        self._cameras = cameras
+        self._take_read = take_read
+        self._quarantine = quarantine
+        self._clock = clock
+        self._counts = counts
+        self._rates = Buckets(rate)
+        self._kept = Buckets(QUARANTINE_RATE)
+        self._once = Once(WINDOW)
+
+    async def handle(self, request: Request) -> Answer:
+        """One push."""
+        camera = self._sender(request)
+        body = await read_body(request, DEVICE.largest)
+        push = _understood(camera, request.headers.get("content-type", ""), body)
+        for kind, number in (("heartbeat", push.heartbeats), ("other", push.others), ("unread", push.unread)):
+            self._counts.said.labels(kind).inc(number)
         for seen in push.seen:
-            now = clock()
-            read = read_of(seen, camera.id, now, key)
-            if seen.at is not None and not seen.late:
-                counts.clock.labels(camera.id).set((seen.at - now) / SECOND)
-                if clock_is_off(seen, now):
-                    counts.off.labels(camera.id).inc()
-            try:
-                first = await once.do(read.id, now, lambda read=read: take_read(read))  # type: ignore[misc]
-            except Refused as refusal:
-                if refusal.kind is Kind.UNAVAILABLE:
-                    raise
-                await _rescue(camera, body, refusal)
-            except Exception as trouble:  # noqa: BLE001 - ours to repair; the camera would forget the event
-                await _rescue(camera, body, trouble)
-            else:
-                counts.said.labels("read" if first else "repeat").inc()
+            await self._take(camera, self._read(seen, camera, _key(request.tail)), body)
+        kept = [await self._keep(camera, bad) for bad in push.malformed]
+        if kept and not any(kept) and not push.seen:
+            raise Refused(Kind.TOO_MANY, f"camera {camera.id} sends what nobody understands", body="malformed")
+        return Answer()
 
-    async def _rescue(camera: Camera, body: bytes, trouble: Exception) -> None:
-        _log.error("camera %s: a push was kept raw, it could not be taken", camera.id, exc_info=trouble)
-        counts.malformed.labels("trouble").inc()
-        await quarantine(camera.id, "trouble", body[:LARGEST_KEPT])
-
-    async def handle(request: Request) -> Answer:
-        camera = cameras(token_digest(request.tail)) if len(request.tail) >= SHORTEST_TOKEN else None
+    def _sender(self, request: Request) -> Camera:
+        """The camera of a request, before anything of its body is read."""
+        camera = self._cameras(token_digest(request.tail)) if len(request.tail) >= SHORTEST_TOKEN else None
         if camera is None:
-            raise Refused(Kind.UNAUTHENTICATED, "no camera has this token", token="unknown")  # noqa: S106 - the name of a field
+            raise Refused(Kind.UNAUTHENTICATED, "no camera has this token", token="unknown")  # noqa: S106 - a field
         if camera.address is not None and not same_address(camera.address, request.address):
             raise Refused(
                 Kind.DENIED, f"camera {camera.id} pushes from an address that is not its own", address="other"
             )
-        if not buckets.spend(camera.id, clock()):
+        if not self._rates.spend(camera.id, self._clock()):
             raise Refused(Kind.TOO_MANY, f"camera {camera.id} pushes too fast", rate="too_many")
-        body = await read_body(request, DEVICE.largest)
-        push = _understood(camera, request.headers.get("content-type", ""), body)
-        for kind, number in (("heartbeat", push.heartbeats), ("other", push.others), ("unread", push.unread)):
-            counts.said.labels(kind).inc(number)
-        await take(camera, _key(request.tail), push, body)
-        all_kept = [await keep(camera, bad) for bad in push.malformed]
-        if all_kept and not any(all_kept) and not push.seen:
-            raise Refused(Kind.TOO_MANY, f"camera {camera.id} sends what nobody understands", body="malformed")
-        return Answer()
+        return camera
 
-    return handle
+    def _read(self, seen: Seen, camera: Camera, key: bytes) -> PlateRead:
+        now = self._clock()
+        if seen.at is not None and not seen.late:
+            self._counts.clock.labels(camera.id).set((seen.at - now) / SECOND)
+        if clock_is_off(seen, now):
+            self._counts.off.labels(camera.id).inc()
+        return read_of(seen, camera.id, now, key)
+
+    async def _take(self, camera: Camera, read: PlateRead, body: bytes) -> None:
+        """Returns when the read is durable, or the push is in quarantine. Raises Refused UNAVAILABLE."""
+        try:
+            first = await self._take_once(read)
+        except Refused as refusal:
+            if refusal.kind is Kind.UNAVAILABLE:
+                raise
+            await self._rescue(camera, body, refusal)
+        except Exception as trouble:  # noqa: BLE001 - ours to repair; the camera would forget the event
+            await self._rescue(camera, body, trouble)
+        else:
+            self._counts.said.labels("read" if first else "repeat").inc()
+
+    async def _take_once(self, read: PlateRead) -> bool:
+        try:
+            return await self._once.do(read.id, read.received, lambda: self._take_read(read))
+        except Refused as refusal:
+            if refusal.kind is not Kind.TOO_LARGE or not read.pictures:
+                raise
+        # the read is worth more than its pictures
+        self._counts.malformed.labels("pictures_too_large").inc()
+        bare = msgspec.structs.replace(read, pictures=())
+        return await self._once.do(read.id, read.received, lambda: self._take_read(bare))
+
+    async def _rescue(self, camera: Camera, body: bytes, trouble: Exception) -> None:
+        _log.error("camera %s: a push was kept raw, it could not be taken", camera.id, exc_info=trouble)
+        self._counts.malformed.labels("trouble").inc()
+        await self._quarantine(camera.id, "trouble", body[:LARGEST_KEPT])
+
+    async def _keep(self, camera: Camera, bad: Malformed) -> bool:
+        self._counts.malformed.labels(bad.reason).inc()
+        if not self._kept.spend(camera.id, self._clock()):
+            self._counts.dropped.inc()
+            return False
+        await self._quarantine(camera.id, bad.reason, bad.data[:LARGEST_KEPT])
+        return True
 
 
 def _understood(camera: Camera, content_type: str, body: bytes) -> Push:

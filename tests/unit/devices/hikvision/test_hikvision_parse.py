@@ -218,3 +218,30 @@ def test_low_characters_are_found_behind_the_spaces_the_camera_writes():
     headers, body = compose(Capture(at=AT, plate="123 ABC 02", uuid="u", believed=levels))
     (seen,) = parse(headers["Content-Type"], body).seen
     assert (seen.plate, seen.doubts) == ("123ABC02", (4,))
+
+
+def test_firmware_that_measures_no_characters_writes_zeros_and_doubts_none():
+    headers, body = compose(Capture(at=AT, plate="123ABC02", uuid="u", believed=(0,) * 8))
+    (seen,) = parse(headers["Content-Type"], body).seen
+    assert (seen.doubts, seen.trust) == ((), SURE)
+
+
+def test_two_vehicles_of_one_second_are_two_reads_where_the_camera_gives_no_id():
+    ids = set()
+    for plate in ("123ABC02", "321XYZ13"):
+        headers, body = compose(Capture(at=AT, plate=plate, uuid=""))
+        (seen,) = parse(headers["Content-Type"], body).seen
+        ids.add(read_of(seen, "kam-1", AT, KEY).id)
+    assert len(ids) == 2
+
+
+def test_a_boundary_in_the_middle_of_a_line_of_a_picture_ends_nothing():
+    picture = b"\xff\xd8\xff x--boundary\r\nx\xff\xd9"
+    body = b"--boundary\r\n\r\n<a><ANPR><licensePlate>123ABC02</licensePlate></ANPR></a>\r\n--boundary\r\n\r\n"
+    (seen,) = parse("multipart/form-data; boundary=boundary", body + picture + b"\r\n--boundary--").seen
+    assert [found.data for found in seen.pictures] == [picture]
+
+
+def test_a_document_type_is_refused_even_without_an_entity():
+    push = parse("text/xml", b"<!DOCTYPE a><a><ANPR><licensePlate>123ABC02</licensePlate></ANPR></a>")
+    assert ([bad.reason for bad in push.malformed], push.seen) == (["declaration"], ())

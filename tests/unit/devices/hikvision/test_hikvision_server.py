@@ -191,6 +191,46 @@ async def test_our_own_trouble_is_kept_raw_and_never_told_to_the_camera(caplog):
     assert TOKEN not in caplog.text
 
 
+async def test_a_read_the_journal_will_not_take_is_kept_raw_too():
+    intake = Intake()
+    intake.trouble = Refused(Kind.INVALID, "a signal the journal does not know", signal="unknown")
+    headers, body = push()
+    async with served(intake.app) as base, httpx.AsyncClient(base_url=base) as client:
+        answer = await post(client, headers, body)
+    assert answer.status_code == 200
+    assert intake.quarantined == [("kam-1", "trouble", body)]
+
+
+async def test_a_read_whose_pictures_are_too_large_is_taken_without_them():
+    intake = Intake()
+
+    async def take(read):
+        if sum(len(picture.data) for picture in read.pictures) > 1000:
+            raise Refused(Kind.TOO_LARGE, "a signal of many bytes", signal="too_large")
+        intake.reads.append(read)
+
+    handler = pushes(
+        cameras=intake.cameras.get,
+        take_read=take,
+        quarantine=intake.keep,
+        clock=lambda: NOW,
+        registry=CollectorRegistry(),
+    )
+    scene = Picture("scene", "image/jpeg", b"\xff\xd8\xff" + b"x" * 2000)
+    async with served(serve({DEVICE.path: handler})) as base, httpx.AsyncClient(base_url=base) as client:
+        answers = [await post(client, *compose(Capture(NOW, "123ABC02", "u"), [scene])) for _ in range(2)]
+    assert [answer.status_code for answer in answers] == [200, 200]
+    assert [(read.plate, read.pictures) for read in intake.reads] == [("123ABC02", ())]
+    assert intake.quarantined == []
+
+
+async def test_a_token_that_is_too_short_is_no_token_even_if_it_is_registered():
+    intake = Intake()
+    intake.cameras[token_digest("short")] = intake.cameras[token_digest(TOKEN)]
+    async with served(intake.app) as base, httpx.AsyncClient(base_url=base) as client:
+        assert (await post(client, *push(), token="short")).status_code == 401
+
+
 async def test_a_camera_that_pushes_too_fast_is_slowed_and_the_others_are_not():
     intake = Intake(rate=Rate(per_second=1, burst=2))
     third = Camera("kam-3", "s", "n", 2, 43.2, 76.9, 0.0, 60.0)
