@@ -8,24 +8,29 @@ const now = () => Date.now();
 const pick = (list) => list[Math.floor(Math.random() * list.length)];
 const around = (spread) => CENTRE.map((at) => at + (Math.random() - 0.5) * spread);
 
-const choice = (title, values) => ({ $ref: `#/$defs/${title}`, $defs: { [title]: { title, type: 'object', required: ['reason'], properties: { reason: { enum: values } } } } });
-const text = (required, properties) => ({ $ref: '#/$defs/Form', $defs: { Form: { title: 'Form', type: 'object', required, properties } } });
-const OFFER = text(['unit', 'reason'], { unit: { type: 'string', maxLength: 32 }, reason: { type: 'string', minLength: 2, maxLength: 64 } });
-const CLOSE = text(['outcome'], { outcome: { enum: ['stopped', 'not_seen', 'wrong_vehicle'] }, note: { anyOf: [{ type: 'string', maxLength: 300 }, { type: 'null' }], default: null }, told: { type: 'boolean', default: false } });
-const REFUSE = choice('Refuse', ['too_far', 'busy', 'unsafe', 'other']);
+const form = (required, properties) => ({ title: 'Form', type: 'object', required, properties });
+const NOTE = { type: 'string', maxLength: 200, default: '' };
+const ASSIGN = form(['unit', 'reason'], { unit: { type: 'string', pattern: '\\A[A-Za-z0-9._-]{1,32}\\Z', maxLength: 32 }, reason: { enum: ['agreed_by_radio', 'better_placed', 'closer', 'other', 'skill'] } });
+const CANCEL = form(['reason'], { reason: { enum: ['already_stopped', 'misread', 'other', 'too_dangerous'] }, note: NOTE });
+const REJECT = form(['reason'], { reason: { enum: ['not_a_plate', 'other_plate', 'unreadable'] }, note: NOTE });
+const REFUSE = form(['reason'], { reason: { enum: ['not_safe', 'other', 'other_work', 'too_far', 'vehicle_trouble'] }, note: NOTE });
+const WRONG = form(['reason'], { reason: { enum: ['cloned', 'list_out_of_date', 'misread'] }, plate_seen: { anyOf: [{ type: 'string', maxLength: 12 }, { type: 'null' }], default: null }, note: NOTE });
+const EXPLAIN = form(['reason'], { reason: { enum: ['fault', 'no_coverage', 'off_duty', 'unknown'] }, note: NOTE });
 const edge = (name, from, to, by, form = null) => ({ name, from, to, by, form });
+const END = { owner: null, within: null, end: true };
+const state = (owner, within) => ({ owner, within, end: false });
 const DESKS = [
 	{
 		name: 'dangerous_drivers', purposes: ['incident'],
-		states: { doubtful: { owner: 'operator', within: 'PT2M' }, seeking: { owner: 'operator', within: 'PT1M30S' }, accepted: { owner: 'patrol', within: 'PT10M' }, closed: { owner: null, within: null, end: true } },
-		edges: [edge('confirm', 'doubtful', 'seeking', 'operator'), edge('misread', 'doubtful', 'closed', 'operator'), edge('offer', 'seeking', 'seeking', 'operator', OFFER), edge('hand_over', 'seeking', 'seeking', 'operator'), edge('close', 'seeking', 'closed', 'operator', CLOSE), edge('stopped', 'accepted', 'closed', 'patrol'), edge('not_seen', 'accepted', 'closed', 'patrol'), edge('wrong_vehicle', 'accepted', 'closed', 'patrol')]
+		states: { to_confirm: state('operator', 'PT2M'), seeking: state('operator', 'PT5M'), accepted: state('patrol', 'PT15M'), stopped: END, not_seen: END, wrong_vehicle: END, rejected: END, cancelled: END },
+		edges: [edge('confirm', 'to_confirm', 'seeking', 'operator'), edge('reject', 'to_confirm', 'rejected', 'operator', REJECT), edge('assign', 'seeking', 'seeking', 'operator', ASSIGN), edge('cancel', 'seeking', 'cancelled', 'operator', CANCEL), edge('stopped', 'accepted', 'stopped', 'patrol', form([], { note: NOTE })), edge('not_seen', 'accepted', 'not_seen', 'patrol'), edge('wrong_vehicle', 'accepted', 'wrong_vehicle', 'patrol', WRONG)]
 	},
 	{
 		name: 'dispatch', purposes: ['incident'],
-		states: { offered: { owner: 'patrol', within: 'PT15S' }, accepted: { owner: 'patrol', within: 'PT10M' }, refused: { owner: null, within: null, end: true } },
-		edges: [edge('accept', 'offered', 'accepted', 'patrol'), edge('refuse', 'offered', 'refused', 'patrol', REFUSE)]
+		states: { offered: state('patrol', 'PT15S'), accepted: state('patrol', 'PT10M'), withdrawn: END, done: END },
+		edges: [edge('accept', 'offered', 'accepted', 'patrol'), edge('refuse', 'offered', 'withdrawn', 'patrol', REFUSE), edge('arrive', 'accepted', 'accepted', 'patrol'), edge('finish', 'accepted', 'done', 'patrol')]
 	},
-	{ name: 'location_dark', purposes: ['incident'], states: { silent: { owner: 'duty_officer', within: 'PT5M' }, closed: { owner: null, within: null, end: true } }, edges: [edge('close', 'silent', 'closed', 'duty_officer')] }
+	{ name: 'location_dark', purposes: ['incident'], states: { silent: state('duty_officer', 'PT5M'), explained: END }, edges: [edge('explain', 'silent', 'explained', 'duty_officer', EXPLAIN)] }
 ];
 const STREETS = ['Абай – Төле би', 'әл-Фараби – Достық', 'Райымбек – Сейфуллин', 'Сәтпаев – Мәсанчи', 'Жандосов – Розыбакиев'];
 const cameras = STREETS.map((name, at) => {
@@ -40,14 +45,17 @@ let feed = 100;
 let count = 0;
 const items = new Map();
 const listeners = new Set();
-const openAt = (state) => ({ within: { doubtful: 120e3, seeking: 90e3, accepted: 600e3, offered: 15e3, silent: 300e3 }[state] ?? null });
+const openAt = (state) => ({ within: { to_confirm: 120e3, seeking: 300e3, accepted: 600e3, offered: 15e3, silent: 300e3 }[state] ?? null });
 
 function open(desk, state, priority, data, extra = {}) {
 	const camera = cameras.find(({ id }) => id === data.camera) ?? cameras[0];
 	const id = `0193-${String(++count).padStart(4, '0')}`;
 	const term = openAt(state).within;
 	const spec = DESKS.find(({ name }) => name === desk);
-	const item = { id, desk, state, rev: 1, region: 2, priority, opened: now(), due: term && now() + term, owner: spec.states[state].owner, unit: null, title: data, lon: camera.lon + 0.004, lat: camera.lat + 0.003, parent: null, data, log: [{ item: id, rev: 1, at: now(), edge: 'open', start: null, to: state, actor: 'rule', role: 'rule', purpose: null, data: {}, warnings: [] }], children: [], links: [], pictures: data.plate ? ['crop'] : [], ...extra };
+	const { plate: _p, band: _b, recommendation: _r, causes: _c, title = {}, ...rest } = data;
+	const { plate: _t, ...told } = title;
+	const shown = { ...rest, ...told }; // a line of the queue has no plate
+	const item = { id, desk, state, rev: 1, region: 2, priority, opened: now(), due: term && now() + term, owner: spec.states[state].owner, unit: null, title: shown, lon: camera.lon + 0.004, lat: camera.lat + 0.003, parent: null, data, log: [{ item: id, rev: 1, at: now(), edge: 'open', start: null, to: state, actor: 'rule', role: 'rule', purpose: null, data: {}, warnings: [] }], children: [], links: [], pictures: data.plate || data.title ? ['crop'] : [], ...extra };
 	items.set(id, item);
 	tell(item);
 	return item;
@@ -64,19 +72,19 @@ function band([lon, lat]) {
 }
 function driver(ground, priority, state = 'seeking') {
 	const camera = pick(cameras);
-	const data = { plate: `${100 + Math.floor(Math.random() * 899)}${pick(['ABC', 'KZA', 'BEK', 'OMR'])}02`, ground, speed: 80 + Math.random() * 50, limit: 60, camera: camera.id, authority: 'Алматы ҚПД', basis: '№ 2026-118/5', at: now(), band: band([camera.lon + 0.004, camera.lat + 0.003]), recommendation: { at: now(), camera: camera.id, candidates: [{ unit: 'P-3', probability: 0.71, seconds: 64, stale: 2 }, { unit: 'P-8', probability: 0.42, seconds: 90, stale: 41 }, { unit: 'P-11', probability: 0.22, seconds: 120, stale: 3 }], passed_over: { 'P-5': 'off_duty', 'P-6': 'stale_position' }, shortfalls: [] } };
-	if (state === 'doubtful') data.doubts = [1, 4];
+	const data = { plate: `${100 + Math.floor(Math.random() * 899)}${pick(['ABC', 'KZA', 'BEK', 'OMR'])}02`, ground, speed: 80 + Math.random() * 50, limit: 60, camera: camera.id, camera_name: camera.name, at: now(), causes: [{ ground, authority: 'Алматы ҚПД', basis: '№ 2026-118/5', expires: now() + 9e9 }, { ground: 'speed', speed: 104, limit: 60, tolerance: 10, certificates: ['KZ-77-1'] }], reads: [{ id: 'r', camera: camera.id, at: now(), speed: 104, trust: 'sure' }], overrides: [], band: band([camera.lon + 0.004, camera.lat + 0.003]), recommendation: { at: now(), camera: camera.id, candidates: [{ unit: 'P-3', probability: 0.71, seconds: 64, stale: 2 }, { unit: 'P-8', probability: 0.42, seconds: 90, stale: 41 }, { unit: 'P-11', probability: 0.22, seconds: 120, stale: 3 }], passed_over: { 'P-5': 'off_duty', 'P-6': 'stale_position' }, shortfalls: [] } };
+	if (state === 'to_confirm') data.doubts = ['doubtful_read', 'near_urgent'];
 	const item = open('dangerous_drivers', state, priority, data);
 	if (state === 'seeking') {
-		const { band: _, ...told } = data;
-		open('dispatch', 'offered', priority, { ...told, seconds: 64 }, { parent: item.id, unit: 'P-3', lon: item.lon, lat: item.lat });
+		const { plate, speed, limit, camera_name, at } = data;
+		open('dispatch', 'offered', priority, { title: { plate, ground, camera: camera.id, camera_name, speed, limit, at }, recommendation: data.recommendation, tried: [], holder: 'P-3' }, { parent: item.id, unit: 'P-3', lon: item.lon, lat: item.lat });
 	}
 }
 if (process.env.MOCK_EMPTY === undefined) {
-	driver('stolen', 0);
-	driver('persistent_violator', 3, 'doubtful');
+	driver('stolen', 1);
+	driver('persistent_violator', 4, 'to_confirm');
 	driver('speed', 2);
-	open('location_dark', 'silent', 5, { unit: 'P-9', last: now() - 95e3 });
+	open('location_dark', 'silent', 3, { silent_unit: 'P-9', last: now() - 95e3, gap: null, reason: null });
 }
 let hold = false;
 setInterval(() => {
@@ -102,7 +110,6 @@ const bodyOf = async (asked) => {
 	for await (const part of asked) body += part;
 	return body ? JSON.parse(body) : {};
 };
-let signedIn = null;
 let down = false;
 let onDuty = false;
 const me = (name) => ({ user: name, name: { operator: 'Айгүл Сәрсенова', patrol: 'Ерлан Қасымов' }[name] ?? name, roles: [name], regions: [2], unit: name === 'patrol' ? 'P-3' : null, csrf: 'x', language: 'kk' });
@@ -122,12 +129,16 @@ async function answer(asked, out, next) {
 	const [, , first, id, what, name] = path.split('/');
 	if (first === 'login') {
 		const { name: who, password } = await bodyOf(asked);
-		return password ? said(out, (signedIn = me(who))) : refused(out, 401, 'unauthenticated');
+		if (!password) return refused(out, 401, 'unauthenticated');
+		out.setHeader('Set-Cookie', `mock=${who}; Path=/; HttpOnly; SameSite=Strict`);
+		return said(out, me(who));
 	}
+	const who = /mock=(\w+)/.exec(asked.headers.cookie ?? '')?.[1];
+	const signedIn = who && me(who);
 	if (!signedIn) return refused(out, 401, 'unauthenticated');
 	const role = signedIn.roles[0];
 	switch (first) {
-		case 'logout': return (signedIn = null), said(out, null);
+		case 'logout': return out.setHeader('Set-Cookie', 'mock=; Path=/; Max-Age=0'), said(out, null);
 		case 'me': return said(out, signedIn);
 		case 'desks': return said(out, DESKS);
 		case 'overview': return said(out, { now: now(), feed, units, cameras, items: [...items.values()].filter(({ owner }) => owner).map(line), map: { bounds: [76.86, 43.2, 77.0, 43.29], tiles: '/tiles/city.pmtiles' } });
@@ -158,7 +169,10 @@ async function answer(asked, out, next) {
 	const accepted = item.desk === 'dispatch' && name === 'accept';
 	Object.assign(item, { rev: rev + 1, state: taken.to, owner: desk.states[taken.to].owner, due: term && now() + term });
 	item.log.push({ item: id, rev: item.rev, at: now(), edge: name, start: taken.from, to: taken.to, actor: signedIn.user, role, purpose: 'incident', data, warnings: [] });
-	if (accepted) Object.assign(item, { desk: 'dangerous_drivers' }); // the patrol's next step is the outcome
+	const parent = items.get(item.parent);
+	if (accepted && parent) Object.assign(parent, { state: 'accepted', owner: 'patrol', unit: item.unit, rev: parent.rev + 1 }), tell(parent);
+	if (item.desk === 'dangerous_drivers' && !item.owner)
+		for (const child of items.values()) if (child.parent === id) Object.assign(child, { state: 'done', owner: null, rev: child.rev + 1 }), tell(child);
 	tell(item);
 	said(out, whole(item, role));
 }

@@ -54,7 +54,7 @@ export async function call(path: string, method = 'GET', body?: unknown): Promis
 	}
 	if (answer.ok) return answer;
 	const refusal = await refusalOf(answer);
-	if (refusal.kind === 'unauthenticated' && path !== '/api/login') onSignedOut();
+	if (refusal.kind === 'unauthenticated' && path.startsWith('/api/') && path !== '/api/login') onSignedOut();
 	throw refusal;
 }
 

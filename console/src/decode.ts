@@ -42,15 +42,17 @@ function decodeEntry(given: unknown): LogEntry {
 	};
 }
 
+/** Of edges with one name the first is the one that would be taken. */
+const once = (edges: OpenEdge[]): OpenEdge[] => [...new Map(edges.toReversed().map((edge) => [edge.name, edge])).values()].toReversed();
+
 function decodeEdge(given: unknown): OpenEdge {
-	if (typeof given === 'string') return { name: given, to: '', form: null };
 	const edge = facts(given);
-	return { name: String(edge.name), to: text(edge.to) ?? '', form: (edge.form ?? edge.requires ?? null) as Schema | null };
+	return { name: String(edge.name), to: text(edge.to) ?? '', form: (edge.form ?? null) as Schema | null };
 }
 
 export function decodeItem(given: unknown): Item {
 	const item = facts(given);
-	const line = decodeLine(item.line ? { ...facts(item.line), ...item } : item);
+	const line = decodeLine(item);
 	const data = facts(item.data);
 	return {
 		...line,
@@ -58,9 +60,9 @@ export function decodeItem(given: unknown): Item {
 		data,
 		log: list(item.log).map(decodeEntry),
 		children: list(item.children).map(decodeLine),
-		links: list(item.links).map((one) => ({ kind: String(facts(one).kind), item: String(facts(one).item ?? facts(one).other) })),
-		edges: list(item.edges).map(decodeEdge),
-		pictures: list(item.pictures).map((one) => (typeof one === 'string' ? one : String(facts(one).name)))
+		links: list(item.links).map((one) => ({ kind: String(facts(one).kind), item: String(facts(one).item) })).filter((link) => link.kind !== 'parent'),
+		edges: once(list(item.edges).map(decodeEdge)),
+		pictures: list<string>(item.pictures)
 	};
 }
 
@@ -118,11 +120,10 @@ export function decodeOverview(given: unknown): Overview {
 	};
 }
 
-/** The machine's proposal in an item's data, under whichever name its desk keeps it; null when there is none. */
+/** The machine's proposal in an item's data; null when there is none. */
 export function recommendationOf(data: Facts): Recommendation | null {
-	const given = [data.recommendation, data.proposal].find((one) => one && typeof one === 'object' && 'candidates' in one);
-	if (!given) return null;
-	const found = facts(given);
+	const found = facts(data.recommendation);
+	if (!('candidates' in found)) return null;
 	return {
 		at: number(found.at) ?? 0,
 		camera: text(found.camera) ?? '',

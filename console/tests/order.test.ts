@@ -54,7 +54,8 @@ describe('time left', () => {
 		expect(severity(line({ due: 25_000 }), desk, 0)).toBe('deadline');
 		expect(severity(line({ due: 26_000 }), desk, 0)).toBe('routine');
 		expect(severity(line({ priority: 0, due: 99_000 }), desk, 0)).toBe('danger');
-		expect(severity(line({ priority: 1, due: null }), desk, 0)).toBe('routine');
+		expect(severity(line({ priority: 2, due: 99_000 }), desk, 0)).toBe('urgent');
+		expect(severity(line({ priority: 4, due: null }), desk, 0)).toBe('routine');
 	});
 });
 

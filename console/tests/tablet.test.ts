@@ -78,7 +78,7 @@ describe('positions that wait', () => {
 });
 
 describe('an answer through a network loss', () => {
-	const action = (id: string): Action => ({ id, item: 'i', rev: 1, edge: 'accept', to: 'accepted', data: {}, at: 1_000_000 });
+	const action = (id: string): Action => ({ id, item: 'i', rev: 1, edge: 'accept', data: {}, at: 1_000_000 });
 	const order = (one: Action) => Number(one.id);
 	test('waits, in its order, until the network is back', async () => {
 		const store = memory<Action>(order);
@@ -106,9 +106,16 @@ describe('an answer through a network loss', () => {
 		const item = (log: Item['log']) => ({ log }) as Item;
 		expect(alreadyTaken(action('1'), item([entry]), 'me')).toBe(true);
 		expect(alreadyTaken(action('1'), item([{ ...entry, actor: 'other' }]), 'me')).toBe(false);
-		expect(alreadyTaken(action('1'), item([{ ...entry, edge: 'withdraw', to: 'withdrawn' }]), 'me')).toBe(false);
-		expect(alreadyTaken(action('1'), item([{ ...entry, at: 1_000 }]), 'me')).toBe(false);
+		expect(alreadyTaken(action('1'), item([{ ...entry, edge: 'withdraw' }]), 'me')).toBe(false);
+		expect(alreadyTaken(action('1'), item([{ ...entry, rev: 1 }]), 'me')).toBe(false);
 	});
+});
+
+test('an item that has passed to others hides its log: a refusal is then done, an acceptance was not taken', () => {
+	const gone = { log: [] } as unknown as Item;
+	const action = (edge: string): Action => ({ id: '1', item: 'i', rev: 1, edge, data: {}, at: 0 });
+	expect(alreadyTaken(action('refuse'), gone, 'me')).toBe(true);
+	expect(alreadyTaken(action('accept'), gone, 'me')).toBe(false);
 });
 
 describe('where to look', () => {

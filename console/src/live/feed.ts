@@ -7,6 +7,7 @@ export interface StatusNews {
 	unit: string;
 	status: string;
 	item: string | null;
+	rev?: number;
 }
 
 export interface Listener {

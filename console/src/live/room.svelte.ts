@@ -21,6 +21,7 @@ let duty = $state(0);
 let mapInfo = $state.raw<Overview['map']>({ bounds: null, tiles: null });
 let arrived = $state.raw<{ lines: ItemLine[] }>({ lines: [] });
 const units = new Map<string, Unit>();
+const statusRev = new Map<string, number>(); // lines may come in another order than they were committed
 const listeners = new Set<Moved>();
 
 export const room = {
@@ -42,6 +43,8 @@ export const room = {
 	units: units as ReadonlyMap<string, Unit>,
 	desk: (name: string): DeskSpec | undefined => desks[name]
 };
+
+export const callSign = (unit: string): string => units.get(unit)?.callSign ?? unit;
 
 /** Hear of moved units; called with their ids at most once a tick of the server. */
 export function onMove(then: Moved): () => void {
@@ -86,6 +89,7 @@ async function refill(): Promise<number> {
 	cameras = all.cameras;
 	mapInfo = all.map;
 	units.clear();
+	statusRev.clear();
 	for (const unit of all.units) units.set(unit.id, unit);
 	const known = new Set(items.map((line) => line.id));
 	const next = merged([], all.items, room.desk);
@@ -105,8 +109,10 @@ export async function enter(): Promise<() => void> {
 		items: take,
 		units: moved,
 		status(news) {
-			for (const { unit, status, item } of news) {
+			for (const { unit, status, item, rev = 0 } of news) {
 				const known = units.get(unit);
+				if (rev < (statusRev.get(unit) ?? 0)) continue;
+				statusRev.set(unit, rev);
 				if (known) Object.assign(known, { letter: letterOf(status), item });
 			}
 			count();

@@ -42,6 +42,9 @@ function disc(pen: CanvasRenderingContext2D, radius: number, fill: string, edge:
 const ALERTS: Record<Severity, Paint> = {
 	danger: (pen) => shape(pen, [[28, 4], [53, 50], [3, 50]], '#ff5c5c', '#0f1418'),
 	deadline: (pen) => shape(pen, [[28, 3], [53, 28], [28, 53], [3, 28]], '#f5b041', '#0f1418'),
+	urgent: (pen) => {
+		shape(pen, [[28, 3], [51, 23], [51, 50], [28, 31], [5, 50], [5, 23]], '#f4f8fb', '#0f1418');
+	},
 	routine: (pen) => {
 		disc(pen, 18, '#d5dee6', '#0f1418');
 		disc(pen, 7, '#0f1418', '#0f1418');

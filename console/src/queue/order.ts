@@ -1,11 +1,12 @@
 // What needs me now, and how long have I got? Pure: the clock is handed in.
 import type { DeskSpec, Instant, ItemLine } from '../types';
 
-/** Red is only danger to life, amber only a deadline, grey the rest. */
-export type Severity = 'danger' | 'deadline' | 'routine';
+/** Red is only danger to life, amber only a deadline; what is urgent and what is not differ by shape and word. */
+export type Severity = 'danger' | 'deadline' | 'urgent' | 'routine';
 
 /** Priorities run from 0, danger to life, to 9, housekeeping. */
-export const DANGER = 0;
+export const DANGER = 1;
+export const URGENT = 3;
 const NEAR = 0.25; // of the term is left: the deadline is what matters now
 
 const part = /^P(?:(\d+)D)?(?:T(?:(\d+)H)?(?:(\d+)M)?(?:(\d+)S)?)?$/;
@@ -29,7 +30,8 @@ export function shareLeft(line: ItemLine, desk: DeskSpec | undefined, now: Insta
 export function severity(line: ItemLine, desk: DeskSpec | undefined, now: Instant): Severity {
 	if (line.priority <= DANGER) return 'danger';
 	const left = shareLeft(line, desk, now);
-	return left !== null && left <= NEAR ? 'deadline' : 'routine';
+	if (left !== null && left <= NEAR) return 'deadline';
+	return line.priority <= URGENT ? 'urgent' : 'routine';
 }
 
 /** By time left within urgency; what has no deadline comes last in its urgency, oldest first. */

@@ -4,7 +4,8 @@ import type { Severity } from '../queue/order';
 const TONES: Record<Severity, { notes: number[]; every: number }> = {
 	danger: { notes: [880, 1175, 880], every: 4_000 },
 	deadline: { notes: [660, 660], every: 10_000 },
-	routine: { notes: [440], every: 0 } // once
+	urgent: { notes: [784, 988], every: 6_000 },
+	routine: { notes: [440], every: 15_000 }
 };
 const NOTE = 0.14; // s
 
@@ -39,7 +40,7 @@ export function play(kind: Severity, volume = 0.25): void {
 
 /** Sound for the most urgent thing that nobody has acknowledged; call as often as you like. */
 export function remind(waiting: readonly Severity[], now: number): void {
-	const kind = (['danger', 'deadline'] as const).find((one) => waiting.includes(one));
+	const kind = (['danger', 'deadline', 'urgent', 'routine'] as const).find((one) => waiting.includes(one));
 	if (!kind || now - (last[kind] ?? 0) < TONES[kind].every) return;
 	last[kind] = now;
 	play(kind);

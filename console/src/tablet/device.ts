@@ -25,6 +25,12 @@ export async function enrolDevice(memory: IDBDatabase, code: string): Promise<De
 	return { id, key: pair.privateKey };
 }
 
+/** The server does not know this device any more: a new enrolment makes a new key. */
+export async function forget(memory: IDBDatabase): Promise<void> {
+	await keep(memory, 'device', undefined);
+	await keep(memory, 'key', undefined);
+}
+
 export async function signed(device: Device, fixes: Fix[]): Promise<Batch> {
 	const words = new TextEncoder().encode(canonical(device.id, fixes));
 	return { device: device.id, fixes, signature: base64(await crypto.subtle.sign(SIGN, device.key, words)) };

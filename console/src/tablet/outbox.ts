@@ -7,8 +7,6 @@ export interface Action {
 	item: string;
 	rev: number;
 	edge: string;
-	/** State the edge leads to: tells a repeated answer from somebody else's. */
-	to: string;
 	data: Facts;
 	at: number;
 }
@@ -26,12 +24,16 @@ export type Sent = { kind: 'taken' } | { kind: 'lost' } | { kind: 'refused'; why
 
 /**
  * A repeated action whose first answer was lost on the way comes back as stale: it was taken if the fresh item shows
- * our edge after our revision, by us.
+ * our edge after our revision, by us. An item that has passed to others shows us no log any more; then a refusal has
+ * nothing left to do, and anything else was not taken.
  */
 export function alreadyTaken(action: Action, fresh: Item, me: string): boolean {
-	return fresh.log.some((entry) => entry.edge === action.edge && entry.to === action.to && entry.actor === me && entry.at >= action.at - CLOCKS);
+	if (!fresh.log.length) return NO.has(action.edge);
+	return fresh.log.some((entry) => entry.edge === action.edge && entry.rev > action.rev && entry.actor === me);
 }
-const CLOCKS = 120_000; // the tablet's clock and the server's may differ by this much
+
+/** Edges by which a crew steps back. */
+export const NO: ReadonlySet<string> = new Set(['refuse', 'release']);
 
 /** Send what waits, oldest first, and stop at the first that finds no network. Returns the refusals. */
 export async function drainActions(store: Store<Action>, send: (action: Action) => Promise<Sent>): Promise<{ action: Action; why: string }[]> {

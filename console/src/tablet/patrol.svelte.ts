@@ -1,13 +1,14 @@
 // What the tablet does by itself: measures where it is, sends what waits, listens for its alert.
-import { freshOf, postPositions, readTablet, Refusal, setDuty, takeEdge } from '../api';
+import { freshOf, postPositions, readItem, readTablet, Refusal, setDuty, takeEdge } from '../api';
 import type { Item, Me, OpenEdge, TabletView } from '../types';
-import { enrolDevice, knownDevice, signed, type Device } from './device';
+import { enrolDevice, forget, knownDevice, signed, type Device } from './device';
 import { alreadyTaken, drainActions, drainFixes, type Action, type Sent, type Store } from './outbox';
 import { fixFrom, type Fix } from './positions';
 import { actionStore, fixStore, openMemory, storeFix } from './store';
 
 const POLL = 5_000; // ms: the view is read again even when the stream is silent
 const FIX_EVERY = 2_000; // ms between two kept positions
+const STILL = 10_000; // ms after which a car that has not moved is asked again
 
 let view = $state.raw<TabletView | null>(null);
 let device = $state.raw<Device | null>(null);
@@ -20,9 +21,16 @@ let placeTrouble = $state(false);
 let started = $state(false);
 let refused = $state.raw<{ edge: string; why: string } | null>(null);
 let now = $state(Date.now());
+let outcome = $state.raw<Item | null>(null);
+let outcomeOf = ''; // the revision of the offer it was read for
+let unknownDevice = $state(false);
 
 export const patrol = {
 	get view() { return view; },
+	/** The item that the accepted offer is about: how it ended is said there. */
+	get outcome() { return outcome; },
+	/** The server does not know this device's key. */
+	get unknownDevice() { return unknownDevice; },
 	get device() { return device; },
 	get waiting() { return waitingFixes + waitingActions.length; },
 	get pending() { return waitingActions; },
@@ -49,6 +57,25 @@ async function count() {
 	waitingActions = await actions.first(50);
 }
 
+/** Once accepted, the patrol says how it ended on the item that asked for it; read once a revision, for each reading is recorded. */
+async function lookAtOutcome(alert: Item | null) {
+	if (!alert?.parent || alert.state === 'offered') {
+		outcome = null;
+		outcomeOf = '';
+		return;
+	}
+	const wanted = `${alert.id}.${alert.rev}`;
+	if (outcomeOf === wanted) return;
+	try {
+		outcome = await readItem(alert.parent, 'incident');
+		outcomeOf = wanted;
+	} catch (error) {
+		if (!(error instanceof Refusal) || error.kind === 'offline' || error.kind === 'unavailable') throw error;
+		outcome = null; // not ours to read: the offer's own steps are shown
+		outcomeOf = wanted;
+	}
+}
+
 async function look() {
 	try {
 		const next = await readTablet();
@@ -56,6 +83,7 @@ async function look() {
 		view = next;
 		online = true;
 		heard = Date.now();
+		await lookAtOutcome(next.alert);
 		if (next.alert && (next.alert.id !== before?.id || (next.alert.rev !== before.rev && next.alert.state !== before.state))) patrol.onalert(next.alert);
 	} catch (error) {
 		online = !(error instanceof Refusal && (error.kind === 'offline' || error.kind === 'unavailable'));
@@ -77,9 +105,12 @@ async function sendAction(action: Action): Promise<Sent> {
 async function postFixes(batch: Fix[]): Promise<number | null> {
 	if (!device) return null;
 	try {
-		return await postPositions(await signed(device, batch));
+		const accepted = await postPositions(await signed(device, batch));
+		unknownDevice = false;
+		return accepted;
 	} catch (error) {
 		if (error instanceof Refusal && error.kind === 'offline') online = false;
+		if (error instanceof Refusal && error.kind === 'unauthenticated') unknownDevice = true;
 		return null;
 	}
 }
@@ -89,11 +120,14 @@ async function flush() {
 	if (sending || !fixes || !actions) return;
 	sending = true;
 	try {
-		const had = await actions.count();
+		const had = (await actions.count()) > 0;
 		for (const { action, why } of await drainActions(actions, sendAction)) refused = { edge: action.edge, why };
 		await drainFixes(fixes, postFixes);
 		await count();
-		if (had) await look();
+		if (had) {
+			outcomeOf = '';
+			await look();
+		}
 	} finally {
 		sending = false;
 	}
@@ -102,7 +136,7 @@ async function flush() {
 /** Keep the answer first, then try to send it. The screen moves on at once. */
 export async function act(item: Item, edge: OpenEdge, data: Action['data']): Promise<void> {
 	refused = null;
-	await actions?.put({ id: crypto.randomUUID(), item: item.id, rev: item.rev, edge: edge.name, to: edge.to, data, at: Date.now() });
+	await actions?.put({ id: crypto.randomUUID(), item: item.id, rev: item.rev, edge: edge.name, data, at: Date.now() });
 	await count();
 	void flush();
 }
@@ -118,24 +152,46 @@ export async function duty(on: boolean): Promise<void> {
 
 export async function enrolHere(code: string): Promise<void> {
 	if (memory) device = await enrolDevice(memory, code);
+	unknownDevice = false;
 }
 
+/** Ask for a code again; what waits stays and is sent under the new name. */
+export async function forgetDevice(): Promise<void> {
+	if (memory) await forget(memory);
+	device = null;
+	unknownDevice = false;
+}
+
+/** Keep a position for the server. Off duty nothing is kept: where a person is then is nobody's business. */
+async function take(position: GeolocationPosition, battery: number | null) {
+	placeTrouble = false;
+	place = fixFrom(0, position, battery);
+	if (!device || !memory || (view?.status ?? 'off_duty') === 'off_duty' || position.timestamp - lastFix < FIX_EVERY) return;
+	lastFix = position.timestamp;
+	try {
+		await storeFix(memory, (seq) => fixFrom(seq, position, battery));
+		await count();
+	} catch {
+		placeTrouble = true;
+	}
+}
+let lastFix = 0;
+
 async function measure(): Promise<() => void> {
-	const battery = (navigator as unknown as { getBattery?: () => Promise<{ level: number }> }).getBattery;
-	const level = battery ? await battery.call(navigator).catch(() => null) : null;
-	let last = 0;
-	const watch = navigator.geolocation.watchPosition(
-		(position) => {
-			placeTrouble = false;
-			place = fixFrom(0, position, level?.level ?? null);
-			if (!device || !memory || position.timestamp - last < FIX_EVERY) return;
-			last = position.timestamp;
-			storeFix(memory, (seq) => fixFrom(seq, position, level?.level ?? null)).then(count, () => (placeTrouble = true));
-		},
-		() => (placeTrouble = true),
-		{ enableHighAccuracy: true, maximumAge: 1_000, timeout: 20_000 }
-	);
-	return () => navigator.geolocation.clearWatch(watch);
+	const charge = (navigator as unknown as { getBattery?: () => Promise<{ level: number }> }).getBattery;
+	const level = charge ? await charge.call(navigator).catch(() => null) : null;
+	const heard = (position: GeolocationPosition) => void take(position, level?.level ?? null);
+	const lost = () => (placeTrouble = true);
+	const how = { enableHighAccuracy: true, maximumAge: 1_000, timeout: 20_000 };
+	const watch = navigator.geolocation.watchPosition(heard, lost, how);
+	// A browser tells of changes only; a car that stands still is not silent, so it is asked where it is.
+	const still = setInterval(() => {
+		if (Date.now() - lastFix > STILL) navigator.geolocation.getCurrentPosition(heard, lost, how);
+	}, STILL);
+	return () => {
+		navigator.geolocation.clearWatch(watch);
+		clearInterval(still);
+	};
 }
 
 function listen(): () => void {
