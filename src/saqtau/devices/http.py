@@ -11,7 +11,7 @@ from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from hashlib import sha256
 from http import HTTPStatus
 from ipaddress import IPv6Address, ip_address
-from typing import Any, TypeVar
+from typing import Any
 
 import msgspec
 
@@ -22,8 +22,6 @@ Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 App = Callable[[Scope, Receive, Send], Awaitable[None]]
-
-T = TypeVar("T")
 
 SHORTEST_TOKEN = 32
 SLOWEST_BODY = 30.0  # s
@@ -129,18 +127,6 @@ async def read_body(request: Request, limit: int) -> bytes:
     except TimeoutError:
         raise Refused(Kind.INVALID, f"a body that took longer than {SLOWEST_BODY:.0f} s", body="too_slow") from None
     return b"".join(chunks)
-
-
-def decode(decoder: msgspec.json.Decoder[T], body: bytes) -> T:
-    """A strictly decoded JSON body. Raises Refused INVALID with the path of the field, e.g. `fixes[3].lat`."""
-    try:
-        return decoder.decode(body)
-    except msgspec.ValidationError as error:
-        what, _, where = str(error).rpartition(" - at `")
-        field = where.removesuffix("`").removeprefix("$").removeprefix(".") if what else ""
-        raise Refused(Kind.INVALID, str(error), **{field or "body": "invalid"}) from error
-    except (msgspec.DecodeError, RecursionError, ValueError) as error:
-        raise Refused(Kind.INVALID, "a body that is not JSON", body="not_json") from error
 
 
 def token_digest(token: str) -> bytes:

@@ -3,8 +3,7 @@
 import msgspec
 import pytest
 
-from saqtau.devices.http import STATUS, decode, refused, same_address, token_digest
-from saqtau.devices.limits import Rate
+from saqtau.devices.http import STATUS, refused, same_address, token_digest
 from saqtau.kernel.errors import Kind, Refused
 
 
@@ -41,10 +40,3 @@ def test_an_address_is_compared_as_an_address(registered, peer, same):
 
 def test_a_token_is_kept_as_its_sha_256():
     assert token_digest("t" * 43).hex() == "80383f974f22964fd6b7ae851b6ccc9180ed4e6fcb2e415bafcab6d822139238"
-
-
-def test_a_wrong_field_is_named_by_its_path():
-    decoder = msgspec.json.Decoder(dict[str, list[Rate]])
-    with pytest.raises(Refused) as refusal:
-        decode(decoder, b'{"a":[{"per_second":1,"burst":"x"}]}')
-    assert list(refusal.value.fields) == ["[...][0].burst"]

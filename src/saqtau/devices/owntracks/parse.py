@@ -8,7 +8,7 @@ from typing import Annotated
 
 import msgspec
 
-from saqtau.devices.http import decode
+from saqtau.devices.body import decode
 from saqtau.kernel.clock import SECOND, Instant
 from saqtau.kernel.errors import Kind, Refused
 from saqtau.kernel.register import Code, Latitude, Longitude
