@@ -69,11 +69,10 @@ async def ensure_streams(js: Any, replicas: int = 1, streams: tuple[Stream, ...]
         wanted = _configuration(stream, replicas)
         try:
             try:
-                await js.add_stream(wanted)
-            except nats.js.errors.BadRequestError as error:
-                if error.err_code != 10058:  # it is there with other settings
-                    raise
+                # asked first: adding one that is there reserves its room a second time, and is refused for lack of it
                 await js.update_stream(wanted)
+            except nats.js.errors.NotFoundError:
+                await js.add_stream(wanted)
         except (OSError, TimeoutError, nats.errors.Error) as error:
             raise Refused(Kind.UNAVAILABLE, f"stream {stream.name}: {error}", journal="unavailable") from error
 
