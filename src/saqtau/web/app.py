@@ -16,9 +16,10 @@ from litestar.openapi.spec import Components, SecurityScheme
 from litestar.types import Message, Scope
 
 from saqtau.engine.atlas import Whereabouts
+from saqtau.engine.chain import EVERYWHERE
 from saqtau.engine.outbox import Publisher
 from saqtau.engine.positions import last_fixes
-from saqtau.engine.store import EVERYWHERE, see
+from saqtau.engine.store import see
 from saqtau.web.api import API
 from saqtau.web.auth import Doorkeeper
 from saqtau.web.errors import HANDLERS, TROUBLE
@@ -26,7 +27,7 @@ from saqtau.web.live import Hub, drive, follow_feed, follow_positions, watch_ses
 from saqtau.web.metrics import REQUESTS
 from saqtau.web.pages import PAGES
 from saqtau.web.parts import Parts
-from saqtau.web.schema import BODY_LIMIT, StrictStructs
+from saqtau.web.schema import BODY_LIMIT, BY_SESSION, StrictStructs
 from saqtau.web.security import add_headers
 from saqtau.web.sessions import COOKIE, live_sessions
 from saqtau.web.standing import Standing
@@ -62,7 +63,7 @@ def create_app(parts: Parts) -> Litestar:
             path="/api/schema",
             render_plugins=[JsonRenderPlugin(path="/openapi.json")],
             components=COMPONENTS,
-            security=[{"session": []}],
+            security=BY_SESSION,
         ),
         plugins=[StrictStructs()],
         exception_handlers=HANDLERS,

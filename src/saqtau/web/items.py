@@ -5,6 +5,7 @@ from typing import Any
 import msgspec
 
 from saqtau.engine import store
+from saqtau.engine.chain import EVERYWHERE
 from saqtau.engine.items import load
 from saqtau.engine.reading import PictureLine, read_item, where_is
 from saqtau.kernel.access import AccessRequest, Action, Purpose, Viewer, decide
@@ -47,7 +48,7 @@ async def pictures_of(parts: Parts, item_id: str | None) -> list[PictureLine]:
     if item_id is None:
         return []
     async with parts.pg.acquire() as pg, pg.transaction():
-        await store.see(pg, store.EVERYWHERE)
+        await store.see(pg, EVERYWHERE)
         rows = await pg.fetch("select name, media, size from picture where item = $1 order by name", item_id)
     return [PictureLine(*row) for row in rows]
 
@@ -55,7 +56,7 @@ async def pictures_of(parts: Parts, item_id: str | None) -> list[PictureLine]:
 async def holder_of(parts: Parts, item_id: str, name: str) -> str:
     """The item that has the picture: this one, or its parent, whose pictures an offer shows."""
     async with parts.pg.acquire() as pg, pg.transaction():
-        await store.see(pg, store.EVERYWHERE)
+        await store.see(pg, EVERYWHERE)
         holder: str | None = await pg.fetchval(
             """select p.item from picture p join item i on i.id = $1
                where p.item in (i.id, i.parent) and p.name = $2 order by p.item = i.id desc limit 1""",

@@ -121,3 +121,9 @@ class StrictStructs(StructSchemaPlugin):
             schema.additional_properties = False
         schema.description = schema.description or (field_definition.type_.__doc__ or "").strip() or None
         return schema
+
+
+BY_SESSION = [{"session": []}]
+"""What a call that reads must bring, for the OpenAPI document."""
+BY_TOKEN = [{"session": [], "csrf": []}]
+"""What a call that changes something must bring."""

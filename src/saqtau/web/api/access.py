@@ -61,7 +61,7 @@ async def access(
     parts, person = parts_of(request), session_of(request).person
     async with watching(parts, person, Action.READ_ACCESS) as (grant, delivered), parts.pg.acquire() as pg:
         lines = await read_access(
-            grant, pg, Instant(since), Instant(until), parts.clock(), viewer=viewer, object=about
+            grant, pg, Instant(since), Instant(until), parts.clock(), viewer=viewer, about=about
         )  # fmt: skip
         rows = await pg.fetch(_COUNTS, since, until)
         delivered.count = len(lines)

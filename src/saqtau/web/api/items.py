@@ -18,7 +18,7 @@ from saqtau.web.bytes import CountedAnswer
 from saqtau.web.items import after_act, holder_of, look_at, take_edge, wish_for
 from saqtau.web.looking import may, watching
 from saqtau.web.parts import parts_of
-from saqtau.web.schema import Strict
+from saqtau.web.schema import BY_TOKEN, Strict
 from saqtau.web.views import ItemSeen
 
 ItemId = Annotated[str, PathParameter(pattern=r"^[0-9a-f-]{36}$", min_length=36, max_length=36)]
@@ -67,6 +67,7 @@ async def item(
 @post(
     "/api/items/{item_id:str}/edges/{edge:str}",
     operation_id="takeEdge",
+    security=BY_TOKEN,
     guards=[counted, signed_in],
     dto=Strict[TakeEdge],
     return_dto=None,
@@ -81,9 +82,7 @@ async def take(request: Request[Any, Any, Any], item_id: ItemId, edge: Name, dat
     return await after_act(parts, person, item_id)
 
 
-_PICTURE = ResponseSpec(
-    data_container=bytes, media_type="image/*", description="The picture.", generate_examples=False
-)  # fmt: skip
+_PICTURE = ResponseSpec(data_container=bytes, media_type="image/*", description="The picture.", generate_examples=False)
 
 
 @get(

@@ -9,7 +9,7 @@ from litestar.params import JSONBody
 from saqtau.web.answers import answers
 from saqtau.web.auth import address_of, cookie_of, counted, doorkeeper_of, empty_cookie, log_in, session_of, signed_in
 from saqtau.web.parts import parts_of
-from saqtau.web.schema import Strict
+from saqtau.web.schema import BY_TOKEN, Strict
 from saqtau.web.sessions import Session, end_session
 
 
@@ -39,9 +39,15 @@ def me_of(session: Session) -> Me:
 
 
 @post(
-    "/api/login", operation_id="login", guards=[counted], dto=Strict[Login], return_dto=None, status_code=200,
+    "/api/login",
+    operation_id="login",
+    security=[],
+    guards=[counted],
+    dto=Strict[Login],
+    return_dto=None,
+    status_code=200,
     responses=answers(400, 401, 403, 413, 429, 503),
-)  # fmt: skip
+)
 async def login(request: Request[Any, Any, Any], data: JSONBody[Login]) -> Response[Me]:
     """Open a session. One answer for a wrong name and a wrong password."""
     parts = parts_of(request)
@@ -50,9 +56,13 @@ async def login(request: Request[Any, Any, Any], data: JSONBody[Login]) -> Respo
 
 
 @post(
-    "/api/logout", operation_id="logout", guards=[counted, signed_in], status_code=204,
+    "/api/logout",
+    operation_id="logout",
+    security=BY_TOKEN,
+    guards=[counted, signed_in],
+    status_code=204,
     responses=answers(401, 403, 429, 503),
-)  # fmt: skip
+)
 async def logout(request: Request[Any, Any, Any]) -> Response[None]:
     """End the session, in every process at once; its live streams end within a second."""
     parts = parts_of(request)

@@ -10,6 +10,7 @@ from litestar.params import JSONBody
 
 from saqtau.desks.dispatch.units import Holding, by_crew
 from saqtau.engine import store
+from saqtau.engine.chain import EVERYWHERE
 from saqtau.engine.lines import ItemLine
 from saqtau.engine.reading import UnitView, read_item, read_positions, read_queue
 from saqtau.engine.units import read_units
@@ -24,7 +25,7 @@ from saqtau.web.devices import EnrolmentCode, enrol, make_code
 from saqtau.web.items import pictures_of, wish_for
 from saqtau.web.looking import standing
 from saqtau.web.parts import Parts, parts_of
-from saqtau.web.schema import Strict
+from saqtau.web.schema import BY_TOKEN, Strict
 from saqtau.web.sessions import Session
 from saqtau.web.throttle import bounds, count_attempt, forget_attempts
 from saqtau.web.views import ItemSeen, item_seen
@@ -81,10 +82,10 @@ class WantCode(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 def chosen(lines: list[ItemLine], unit: str) -> ItemLine | None:
-    """The line that wants this crew: not the offer when the item it was about is the crew's own by now."""
+    """The line that wants this crew: of an offer and the item it is about, the offer; the tablet asks for its parent."""
     own = [line for line in lines if line.unit == unit and line.owner == "patrol"]
     parents = {line.parent for line in own}
-    kept = [line for line in own if line.id in parents] or own
+    kept = [line for line in own if line.id not in parents]
     return min(kept, key=lambda line: (line.priority, -line.opened), default=None)
 
 
@@ -123,9 +124,15 @@ async def tablet(request: Request[Any, Any, Any]) -> TabletSeen:
 
 
 @post(
-    "/api/tablet/duty", operation_id="setDuty", guards=[counted, signed_in], dto=Strict[Duty], return_dto=None,
-    status_code=200, responses=answers(400, 401, 403, 404, 409, 413, 429, 503),
-)  # fmt: skip
+    "/api/tablet/duty",
+    operation_id="setDuty",
+    security=BY_TOKEN,
+    guards=[counted, signed_in],
+    dto=Strict[Duty],
+    return_dto=None,
+    status_code=200,
+    responses=answers(400, 401, 403, 404, 409, 413, 429, 503),
+)
 async def duty(request: Request[Any, Any, Any], data: JSONBody[Duty]) -> DutySeen:
     """The crew comes on duty or leaves it. Refused (409) while an item holds the unit."""
     parts, unit = parts_of(request), _unit_of(session_of(request))
@@ -136,7 +143,7 @@ async def duty(request: Request[Any, Any, Any], data: JSONBody[Duty]) -> DutySee
 async def _set_duty(request: Request[Any, Any, Any], parts: Parts, unit: str, *, on: bool) -> str:
     async with parts.pg.acquire() as pg:
         async with pg.transaction():
-            await store.see(pg, store.EVERYWHERE)
+            await store.see(pg, EVERYWHERE)
             known = (await read_units(pg, [unit])).get(unit)
         if known is None:
             raise Refused(Kind.NOT_FOUND, f"unit {unit} is not in the register", unit="unknown")
@@ -156,9 +163,15 @@ def _unit_of(session: Session) -> str:
 
 
 @post(
-    "/api/tablet/enrol", operation_id="enrolTablet", guards=[counted, signed_in], dto=Strict[Enrol], return_dto=None,
-    status_code=201, responses=answers(400, 401, 403, 409, 413, 429, 503),
-)  # fmt: skip
+    "/api/tablet/enrol",
+    operation_id="enrolTablet",
+    security=BY_TOKEN,
+    guards=[counted, signed_in],
+    dto=Strict[Enrol],
+    return_dto=None,
+    status_code=201,
+    responses=answers(400, 401, 403, 409, 413, 429, 503),
+)
 async def enrol_tablet(request: Request[Any, Any, Any], data: JSONBody[Enrol]) -> Device:
     """Make this browser the unit's device: its positions count from now on, those of the officer's last one no more."""
     parts, session = parts_of(request), session_of(request)
@@ -176,9 +189,15 @@ async def enrol_tablet(request: Request[Any, Any, Any], data: JSONBody[Enrol]) -
 
 
 @post(
-    "/api/tablet/codes", operation_id="makeEnrolmentCode", guards=[counted, signed_in], dto=Strict[WantCode],
-    return_dto=None, status_code=201, responses=answers(400, 401, 403, 404, 413, 429, 503),
-)  # fmt: skip
+    "/api/tablet/codes",
+    operation_id="makeEnrolmentCode",
+    security=BY_TOKEN,
+    guards=[counted, signed_in],
+    dto=Strict[WantCode],
+    return_dto=None,
+    status_code=201,
+    responses=answers(400, 401, 403, 404, 413, 429, 503),
+)
 async def code(request: Request[Any, Any, Any], data: JSONBody[WantCode]) -> EnrolmentCode:
     """A one-time code for ten minutes, told to the crew by the duty officer or the administrator."""
     parts, person = parts_of(request), session_of(request).person
