@@ -162,8 +162,10 @@ export async function forgetDevice(): Promise<void> {
 	unknownDevice = false;
 }
 
+type Measured = Pick<GeolocationPosition, 'timestamp' | 'coords'>;
+
 /** Keep a position for the server. Off duty nothing is kept: where a person is then is nobody's business. */
-async function take(position: GeolocationPosition, battery: number | null) {
+async function take(position: Measured, battery: number | null) {
 	placeTrouble = false;
 	place = fixFrom(0, position, battery);
 	if (!device || !memory || (view?.status ?? 'off_duty') === 'off_duty' || position.timestamp - lastFix < FIX_EVERY) return;
@@ -180,14 +182,18 @@ let lastFix = 0;
 async function measure(): Promise<() => void> {
 	const charge = (navigator as unknown as { getBattery?: () => Promise<{ level: number }> }).getBattery;
 	const level = charge ? await charge.call(navigator).catch(() => null) : null;
-	const heard = (position: GeolocationPosition) => void take(position, level?.level ?? null);
+	const heard = (position: Measured) => void take(position, level?.level ?? null);
 	const lost = () => (placeTrouble = true);
 	const how = { enableHighAccuracy: true, maximumAge: 1_000, timeout: 20_000 };
 	const watch = navigator.geolocation.watchPosition(heard, lost, how);
 	// A browser tells of changes only; a car that stands still is not silent, so it is asked where it is.
+	let asked = 0;
 	const still = setInterval(() => {
-		if (Date.now() - lastFix > STILL) navigator.geolocation.getCurrentPosition(heard, lost, how);
-	}, STILL);
+		if (Date.now() - Math.max(lastFix, asked) < STILL) return;
+		asked = Date.now();
+		// With age 0 the browser vouches that this is where it is now, even when it gives the old measurement's time.
+		navigator.geolocation.getCurrentPosition(({ coords }) => heard({ timestamp: Date.now(), coords }), lost, { ...how, maximumAge: 0 });
+	}, FIX_EVERY);
 	return () => {
 		navigator.geolocation.clearWatch(watch);
 		clearInterval(still);
