@@ -105,7 +105,7 @@ async def _cameras(parts: Parts, person: Person) -> list[CameraSeen]:
         rows = await read_register(grant, pg, "cameras", parts.clock(), limit=10_000)
         delivered.count = len(rows)
     return [
-        CameraSeen(row["id"], row["name"], row["lon"], row["lat"], row["heading"], row["speed_limit"]) for row in rows
+        CameraSeen(row["id"], row["name"], row["lon"], row["lat"], row["heading"], row["limit"]) for row in rows
     ]
 
 

@@ -82,7 +82,7 @@ class WantCode(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 def chosen(lines: list[ItemLine], unit: str) -> ItemLine | None:
-    """The line that wants this crew: of an offer and the item it is about, the offer; the tablet asks for its parent."""
+    """The line that wants this crew: of an offer and the item it is about, the offer (it names its parent)."""
     own = [line for line in lines if line.unit == unit and line.owner == "patrol"]
     parents = {line.parent for line in own}
     kept = [line for line in own if line.id not in parents]
