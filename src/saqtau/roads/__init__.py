@@ -3,6 +3,6 @@
 
 def warm() -> None:
     """Compile every search, or load it from the cache, so that no read waits for it: 20 s once, then 1 s."""
-    from saqtau.roads.warm import warm_up
+    from saqtau.roads.warming import warm_up
 
     warm_up()

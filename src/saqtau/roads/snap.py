@@ -19,6 +19,8 @@ HEADING_COST = 20.0
 """Metres of distance that one radian of wrong heading is worth."""
 OFF_ROAD = 60.0
 """Metres; a position farther from every road is on none."""
+NOWHERE = 1e9
+"""Metres; where a position that is no number is put."""
 
 
 class Snapper(msgspec.Struct, frozen=True, eq=False):
@@ -142,6 +144,9 @@ def snap(roads: Snapper, lat: F64, lon: F64, heading: F64 | None = None) -> Snap
 def snap_local(roads: Snapper, xy: F64, heading: F64 | None = None) -> Snapped:
     """As `snap`, of local metres (n, 2)."""
     degrees = np.full(len(xy), np.nan) if heading is None else np.atleast_1d(np.asarray(heading, np.float64))
+    known = np.isfinite(xy).all(axis=1)
+    if not known.all():
+        xy = np.where(known[:, None], xy, NOWHERE)
     _, near = roads.tree.query(xy, k=CANDIDATES, distance_upper_bound=OFF_ROAD + STEP)
     graph = roads.graph
     found = _project(
