@@ -144,7 +144,7 @@ def snap(roads: Snapper, lat: F64, lon: F64, heading: F64 | None = None) -> Snap
 def snap_local(roads: Snapper, xy: F64, heading: F64 | None = None) -> Snapped:
     """As `snap`, of local metres (n, 2)."""
     degrees = np.full(len(xy), np.nan) if heading is None else np.atleast_1d(np.asarray(heading, np.float64))
-    known = np.isfinite(xy).all(axis=1)
+    known: NDArray[np.bool_] = np.asarray(np.isfinite(xy).all(axis=1))
     if not known.all():
         xy = np.where(known[:, None], xy, NOWHERE)
     _, near = roads.tree.query(xy, k=CANDIDATES, distance_upper_bound=OFF_ROAD + STEP)
