@@ -105,5 +105,7 @@ class House:
         tellers = {one.id for one in self._family(teller.id)} | {teller.id}
         if holder is None or holder in tellers or (person and wish.item is not None):
             self.units[wish.unit] = (wish.status, wish.item)
+            if holder is not None and holder not in tellers:
+                self.deliver(UnitHeld(wish.unit, holder, wish.item or teller.id), depth)
         elif wish.item is not None:
             self.deliver(UnitHeld(wish.unit, teller.id, holder), depth)

@@ -86,16 +86,18 @@ def test_when_every_unit_is_held_a_person_looks_and_no_unit_is_freed_by_it(house
     assert house.units == holding
 
 
-def test_a_person_takes_a_unit_from_other_work_and_its_old_item_does_not_free_it(house):
-    house.deliver(wanted("u1", item="first"))
+def test_a_unit_that_a_person_takes_from_other_work_is_replaced_there(house):
+    house.deliver(wanted("u1", "u2", item="first"))
     first = house.only("dispatch").id
+    house.fire(first, "accept", crew("u1"))
     house.deliver(wanted(item="second"))
     second = next(one.id for one in house.items.values() if one.parent == "second")
     house.fire(second, "assign", OPERATOR, {"unit": "u1", "reason": "closer"})
     assert house.units["u1"] == (Status.RESERVED, second)
+    assert (house.items[first].state, house.items[first].unit) == ("offered", "u2")
+    assert (Answer.RELEASED, "u1") in answers(house)
     house.deliver(OfferWithdrawn("first", "cancel"))
-    assert house.items[first].state == "withdrawn"
-    assert house.units["u1"] == (Status.RESERVED, second)
+    assert house.units["u1"] == (Status.RESERVED, second), "what is over frees only its own unit"
 
 
 def test_an_order_to_nobody_is_refused(house):

@@ -39,7 +39,10 @@ DESK = Desk(
         Edge("reread", "accepted", "accepted", RULE, sets=steps.seen_again, keeps=True),
         Edge("none_ahead", "seeking", "no_unit_ahead", RULE, sets=steps.seen_again),
         *(Edge("found_ahead", start, "seeking", RULE, sets=steps.seen_again) for start in _SEARCH[1:]),
-        *(Edge("unit_accepted", start, "accepted", RULE, sets=steps.accepted) for start in _SEARCH),
+        *(
+            Edge("unit_accepted", start, "accepted", RULE, sets=steps.accepted)
+            for start in ("seeking", "nobody_accepted")
+        ),
         Edge("nobody_accepted", "seeking", "nobody_accepted", RULE),
         Edge("released", "accepted", "seeking", RULE, sets=steps.given_back),
         Edge("offer_cancelled", "seeking", "nobody_accepted", RULE),

@@ -221,9 +221,8 @@ class Context(msgspec.Struct, frozen=True, kw_only=True):
     earlier: Earlier | None = None
     section: SectionSpeed | None = None
     impossible: bool = False  # roads.section.impossible over the two cameras' places and times
-    item: Item | None = (
-        None  # newest dangerous_drivers item of the plate, or of the first `near` where nothing is listed
-    )
+    item: Item | None = None  # newest dangerous_drivers item of the plate as it was read, open or ended
+    near_item: Item | None = None  # the same for the plate of the first `near`
     cloned: Item | None = None  # open cloned_plates item of this plate
 
 
@@ -244,6 +243,8 @@ def actions_for(read: PlateRead, context: Context) -> tuple[Action, ...]:
     )
     pair = (_impossible_pair(read, context.camera, earlier, context.cloned),) if impossible and earlier else ()
     item = context.item
+    if finding is not None and finding.plate != read.plate and (item is None or item.ended is not None):
+        item = context.near_item
     if item is not None and item.ended is None:
         return (*pair, *(() if impossible else _follow(read, context, item, finding)))
     if finding is None or _quiet(item, finding, context):

@@ -32,8 +32,11 @@ DESK = Desk(
         Edge("refuse", "offered", "with_operator", "patrol", Refuse, sets=rules.refused),
         Edge("not_answered", "offered", "offered", CLOCK, when=rules.has_next, sets=rules.not_answered),
         Edge("not_answered", "offered", "with_operator", CLOCK, sets=rules.not_answered),
-        Edge("unit_held", "offered", "offered", RULE, when=rules.may_try_next, sets=rules.held),
-        Edge("unit_held", "offered", "with_operator", RULE, sets=rules.held),
+        *(
+            Edge("unit_held", start, "offered", RULE, when=rules.may_try_next, sets=rules.held)
+            for start in ("offered", *_WORKING)
+        ),
+        *(Edge("unit_held", start, "with_operator", RULE, sets=rules.held) for start in ("offered", *_WORKING)),
         *(Edge("retarget", start, "offered", RULE, sets=rules.retargeted) for start in _OPEN[:3]),
         Edge("ran_out", "offered", "with_operator", RULE, sets=rules.ran_out),
         *(Edge("update", start, start, RULE, sets=rules.updated, keeps=True) for start in _OPEN),

@@ -106,7 +106,7 @@ def released(data: Data, form: Data, call: Call) -> Data:
 
 
 def held(data: Data, form: Data, call: Call) -> Data:
-    """Another item holds the unit: it was never asked, so this is no refusal, costs no offer and frees nobody."""
+    """Another item holds the unit, or a person took it for one: no refusal, costs no offer and frees nobody."""
     following = _best(_untried(data), data, call.now) if may_try_next(data) else None
     tried = _stepped_down(data, call.now, HELD, form["by"])
     return {"tried": tried, "override": False, "holder": following, "unit": following, "freed": []}
@@ -187,8 +187,10 @@ def _answers(item: Item, edge: str | None) -> Iterator[Signal]:
     match edge:
         case "accept":
             yield OfferAnswered(item.parent, Answer.ACCEPTED, item.unit)
-        case "release" | "reassign" | "reorder":
+        case "unit_held":
             yield OfferAnswered(item.parent, Answer.RELEASED, item.data["tried"][-1]["unit"])
+        case "release" | "reassign" | "reorder":
+            yield OfferAnswered(item.parent, Answer.RELEASED, next(iter(item.data["freed"]), item.unit))
         case "cancel" | "lapse" | "close_unclear":
             yield OfferAnswered(item.parent, Answer.WITHDRAWN, item.data["had"])
         case _:
@@ -276,7 +278,7 @@ def on_withdrawn(signal: OfferWithdrawn, family: Sequence[Item]) -> tuple[Action
 
 
 def on_held(signal: UnitHeld, family: Sequence[Item]) -> tuple[Action, ...]:
-    """Other work holds the unit that was chosen: the next, in the same breath."""
+    """Other work holds the unit that was chosen, or that worked here: the next, in the same breath."""
     for item in family:
         if item.id == signal.item and item.desk == "dispatch" and item.unit == signal.unit:
             return (Fire(item=item.id, edge="unit_held", data={"by": signal.by}, by="unit_held"),)
