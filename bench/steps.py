@@ -4,8 +4,8 @@
 
 "One by one": every step is a transaction of its own, fsynced before it counts (synchronous_commit on); several
 connections share the disk's fsyncs, as several operators and workers do. "Batched": as a worker writes what a batch of
-messages led to, 500 steps a transaction. A step reads the item, asks the kernel, compares the revision, and writes item,
-entry and the parcel for the screens.
+messages led to, 500 steps a transaction. A step reads the item, asks the kernel, compares the revision, and writes
+item, entry and the parcel for the screens.
 Peers (own trial, notes/desks.md): SpiffWorkflow 1,243 steps/s, DBOS 119, an own kernel on SQLite 4,553 / 47,600.
 """
 
@@ -15,6 +15,7 @@ import sys
 import time
 
 import uvloop
+from tests import running
 
 from saqtau.engine import items, postgres, store, timers
 from saqtau.kernel import item as life
@@ -22,7 +23,6 @@ from saqtau.kernel.clock import Instant
 from saqtau.kernel.desk import CLOCK, END, RULE, Desk, Edge, Mode, State, gather
 from saqtau.kernel.item import Actor, Open
 from saqtau.kernel.terms import Calendar
-from tests import running
 
 NOW = Instant(1_790_000_000_000)
 CASE = Desk(
@@ -101,7 +101,9 @@ async def main(server, quick):
         for workers in (1, 8, 32):
             some = cases[: (500 if quick else 2_000) * (1 if workers == 1 else 4)]
             rate = await one_by_one(pool, some, workers)
-            print(f"one by one, {workers:2d} connections: {rate:8,.0f} durable steps/s  (goal 4,000; Spiff 1,243: {rate / 1243:.1f}x)")
+            print(
+                f"one by one, {workers:2d} connections: {rate:8,.0f} durable steps/s  (goal 4,000; Spiff 1,243: {rate / 1243:.1f}x)"
+            )
         rate = await batched(pool, cases)
         print(f"batched, 500 a transaction:  {rate:8,.0f} durable steps/s  (goal 40,000)")
         await pool.execute("delete from outbox")

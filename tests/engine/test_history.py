@@ -193,7 +193,7 @@ async def test_recent_reads_and_positions_go_with_their_partitions(pg_worker, po
     assert await pg_worker.fetchval("select count(*) from position") == 0
 
 
-@pytest.mark.parametrize("step", ["_register", "sync_folder", "_fingerprint"])
+@pytest.mark.parametrize("step", ["register_file", "sync_folder", "_fingerprint"])
 async def test_a_crash_while_sealing_neither_loses_nor_doubles(pg_app, pg_worker, pool, history, monkeypatch, step):
     await sealing.make_ahead(pg_worker, Instant(START))
     await put(pg_worker, START + 1)

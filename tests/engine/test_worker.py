@@ -265,6 +265,25 @@ async def test_a_killed_worker_is_replaced_and_nothing_is_lost_or_doubled(databa
     assert await done.fetchval("select count(distinct sequence) from done") == 250
 
 
+@pytest.mark.parametrize("part", ["postgres", "nats"])
+async def test_a_worker_waits_for_a_killed_engine_and_loses_and_doubles_nothing(engine, pool, nc, js, done, part):
+    if part not in engine.parts:
+        pytest.skip("a cluster has no single NATS to kill")
+    await fill(js, 60)
+    async with working(pool, nc, js, {READS: Counting()}):
+        assert await until(counted(done, 10))
+        engine.kill(part)
+        await asyncio.sleep(0.2)
+        engine.again(part)
+        await asyncio.to_thread(engine.wait, part)
+        await fill(js, 60, data=b"after")
+        # the connection of the test may have been to what was killed
+        async with pool.acquire() as pg:
+            assert await until(counted(pg, 120))
+            assert await pg.fetchval("select count(*) from done") == 120
+            assert await pg.fetchval("select count(distinct sequence) from done") == 120
+
+
 def test_trouble_of_the_engine_passes_and_trouble_of_the_content_does_not():
     assert is_passing(ConnectionResetError())
     assert is_passing(Refused(Kind.UNAVAILABLE, ""))

@@ -26,7 +26,8 @@ log = structlog.get_logger()
 STEPS: Mapping[str, int] = {"read_recent": 15 * MINUTE, "read_history": HOUR, "position": HOUR}
 """Length of a partition, ms."""
 _AHEAD = 2 * HOUR
-_ROW_GROUP = 122_880
+ROW_GROUP = 40_960
+"""Rows decoded to find one plate in a file; DuckDB's default of 122,880 saves 3 % of the bytes and costs more time."""
 _ORPHAN = 3600.0  # s a file without a row is left alone: its seal may be at work
 _LOCK = 0x5A73
 _COLUMNS = "received, at, plate, camera, region, lat, lon, speed, item"
@@ -34,7 +35,7 @@ _TYPES = (
     "{'received': 'BIGINT', 'at': 'BIGINT', 'plate': 'VARCHAR', 'camera': 'VARCHAR', 'region': 'SMALLINT', "
     "'lat': 'FLOAT', 'lon': 'FLOAT', 'speed': 'FLOAT', 'item': 'VARCHAR'}"
 )
-_PARQUET = f"(format parquet, compression zstd, row_group_size {_ROW_GROUP})"
+_PARQUET = f"(format parquet, compression zstd, row_group_size {ROW_GROUP})"
 
 
 class Keeping(msgspec.Struct, frozen=True):
@@ -117,7 +118,7 @@ async def _seal_class(pg: Any, history: History, retention: str, hour: int, now:
         raise disk_trouble(path, error) from error
     finally:
         rows.unlink(missing_ok=True)
-    await _register(pg, history, name, retention, (hour, hour + HOUR), (count, first, last), now)
+    await register_file(pg, history, name, retention, (hour, hour + HOUR), (count, first, last), now)
     return count
 
 
@@ -148,7 +149,7 @@ def _write(history: History, path: Path, source: str, parameter: Any) -> tuple[i
     return count, first, last
 
 
-async def _register(
+async def register_file(
     pg: Any,
     history: History,
     name: str,
@@ -193,7 +194,7 @@ async def merge_days(pg: Any, history: History, now: Instant) -> int:
             gone = await pg.fetch("delete from sealed_file where path = any($1) returning rows", paths)
             if len(gone) != len(paths) or sum(row[0] for row in gone) != found[0]:
                 raise RuntimeError(f"day {day} of {retention}: {found[0]} rows merged of {len(gone)} files")
-            await _register(pg, history, name, retention, (day * DAY, (day + 1) * DAY), found, now)
+            await register_file(pg, history, name, retention, (day * DAY, (day + 1) * DAY), found, now)
         await asyncio.to_thread(_unlink, [history.folder / path for path in paths])
     return len(days)
 
