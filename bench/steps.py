@@ -101,8 +101,9 @@ async def main(server, quick):
         for workers in (1, 8, 32):
             some = cases[: (500 if quick else 2_000) * (1 if workers == 1 else 4)]
             rate = await one_by_one(pool, some, workers)
+            ratio = rate / 1243
             print(
-                f"one by one, {workers:2d} connections: {rate:8,.0f} durable steps/s  (goal 4,000; Spiff 1,243: {rate / 1243:.1f}x)"
+                f"one by one, {workers:2d} connections: {rate:8,.0f} durable steps/s  (goal 4,000; Spiff {ratio:.1f}x)"
             )
         rate = await batched(pool, cases)
         print(f"batched, 500 a transaction:  {rate:8,.0f} durable steps/s  (goal 40,000)")

@@ -158,6 +158,7 @@ async def register_file(
     found: tuple[int, int, int],
     now: Instant,
 ) -> None:
+    """The row of a file that is on disk. span: [lower, upper) of receipt; found: rows, first and last `at`."""
     size, digest = await asyncio.to_thread(_fingerprint, history.folder / name)
     await pg.execute(
         "insert into sealed_file (path, retention, lower, upper, first_at, last_at, rows, bytes, sha256, sealed) "
