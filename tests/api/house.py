@@ -11,6 +11,7 @@ import httpx
 
 from saqtau.engine import broker, postgres
 from saqtau.engine.blobs import Blobs
+from saqtau.engine.history import History
 from saqtau.kernel.clock import Instant
 from saqtau.kernel.desk import Desks, gather
 from saqtau.kernel.ids import uuid7_source
@@ -76,7 +77,8 @@ async def standing(
         pool = await stack.enter_async_context(postgres.pool(database, postgres.APP, 8))
         parts = Parts(
             pg=pool, nc=nc, js=broker.context(nc), desks=desks or gather(), clock=clock,
-            ids=uuid7_source(clock, os.urandom), limits=limits, blobs=Blobs(folder / "blobs"), **more,
+            ids=uuid7_source(clock, os.urandom), limits=limits, blobs=Blobs(folder / "blobs"),
+            history=History(folder / "history", b"k" * 32), **more,
         )  # fmt: skip
         app = create_app(parts)
         house = House(parts, app, await stack.enter_async_context(serving(app)), owner)

@@ -8,6 +8,7 @@ from litestar import Request
 
 from saqtau.engine.atlas import Atlas
 from saqtau.engine.blobs import Blobs
+from saqtau.engine.history import History
 from saqtau.kernel.clock import Clock
 from saqtau.kernel.desk import Desks
 from saqtau.kernel.ids import Ids
@@ -27,7 +28,7 @@ class Parts(msgspec.Struct, frozen=True, kw_only=True):
     calendar: Calendar = Calendar()
     limits: Limits = Limits()
     blobs: Blobs
-    history: Path | None = None  # folder of sealed history
+    history: History | None = None
     map: Path | None = None  # folder of city.pmtiles and bounds.json
     dist: Path | None = None  # the built console
     atlas: Atlas | None = None  # the road graph; without it nothing is near

@@ -2,7 +2,7 @@
 
 from typing import Any, Final
 
-from saqtau.web.api import access, desks, items, live, registers, session, tablet, units
+from saqtau.web.api import access, desks, items, live, plates, registers, session, tablet, units
 
 API: Final[list[Any]] = [
     session.login,
@@ -16,6 +16,7 @@ API: Final[list[Any]] = [
     items.take,
     items.picture,
     units.near,
+    plates.plate_reads,
     registers.register,
     tablet.tablet,
     tablet.duty,

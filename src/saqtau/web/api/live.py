@@ -104,9 +104,7 @@ async def _cameras(parts: Parts, person: Person) -> list[CameraSeen]:
     async with watching(parts, person, Action.READ_REGISTER) as (grant, delivered), parts.pg.acquire() as pg:
         rows = await read_register(grant, pg, "cameras", parts.clock(), limit=10_000)
         delivered.count = len(rows)
-    return [
-        CameraSeen(row["id"], row["name"], row["lon"], row["lat"], row["heading"], row["limit"]) for row in rows
-    ]
+    return [CameraSeen(row["id"], row["name"], row["lon"], row["lat"], row["heading"], row["limit"]) for row in rows]
 
 
 @get("/api/overview", operation_id="readOverview", guards=[counted, signed_in], responses=answers(401, 403, 429, 503))

@@ -4,6 +4,7 @@ from typing import Annotated, Any
 
 import msgspec
 from litestar import Request, Response, get, post
+from litestar.openapi.datastructures import ResponseSpec
 from litestar.params import JSONBody
 
 from saqtau.web.answers import answers
@@ -61,7 +62,7 @@ async def login(request: Request[Any, Any, Any], data: JSONBody[Login]) -> Respo
     security=BY_TOKEN,
     guards=[counted, signed_in],
     status_code=204,
-    responses=answers(401, 403, 429, 503),
+    responses={204: ResponseSpec(None, description="The session has ended."), **answers(401, 403, 429, 503)},
 )
 async def logout(request: Request[Any, Any, Any]) -> Response[None]:
     """End the session, in every process at once; its live streams end within a second."""

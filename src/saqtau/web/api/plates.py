@@ -1,0 +1,78 @@
+"""Where a plate was read: for a purpose and a case, each question an entry."""
+
+from typing import Annotated, Any
+
+import msgspec
+from litestar import Request, get
+from litestar.params import PathParameter, QueryParameter
+
+from saqtau.devices.plate import LONGEST, spell
+from saqtau.engine.history import Passage
+from saqtau.kernel.access import AccessRequest, Action, CaseNumber, Purpose
+from saqtau.kernel.clock import DAY, Instant
+from saqtau.kernel.errors import Kind, Refused
+from saqtau.web.answers import answers
+from saqtau.web.auth import counted, session_of, signed_in
+from saqtau.web.looking import asking, looking
+from saqtau.web.parts import parts_of
+
+LONGEST_TIME = 400 * DAY
+
+
+class Passages(msgspec.Struct, frozen=True):
+    """Reads of a plate, oldest first, at most 5,000. Only reads that hit something were ever kept."""
+
+    plate: str
+    reads: list[Passage]
+
+
+def normal_plate(text: str) -> str:
+    """The plate as it is stored. Raises Refused(INVALID)."""
+    found = spell(text)
+    if found is None or found.doubts or not found.plate or len(found.plate) > LONGEST:
+        raise Refused(Kind.INVALID, "not a plate", plate="not_a_plate")
+    return found.plate
+
+
+def case_number(text: str | None) -> str | None:
+    """A case number. Raises Refused(INVALID)."""
+    if text is None:
+        return None
+    try:
+        return msgspec.convert(text, CaseNumber)
+    except msgspec.ValidationError:
+        raise Refused(Kind.INVALID, "not the number of a case", case="not_a_case_number") from None
+
+
+@get(
+    "/api/plates/{plate:str}/reads",
+    operation_id="readPlate",
+    guards=[counted, signed_in],
+    responses=answers(400, 401, 403, 429, 503),
+)
+async def plate_reads(
+    request: Request[Any, Any, Any],
+    plate: Annotated[str, PathParameter(min_length=1, max_length=24)],
+    since: Annotated[int, QueryParameter(name="from", ge=0, le=10**14)],
+    until: Annotated[int, QueryParameter(name="to", ge=0, le=10**14)],
+    purpose: Annotated[Purpose, QueryParameter()],
+    case: Annotated[str | None, QueryParameter(max_length=40)] = None,
+) -> Passages:
+    """Reads from `from` until before `to` (Unix ms) in the caller's regions. The entry holds a keyed hash, no plate."""
+    parts, person = parts_of(request), session_of(request).person
+    spelled = normal_plate(plate)
+    if not since < until <= since + LONGEST_TIME:
+        raise Refused(Kind.INVALID, "`to` lies after `from`, at most 400 days", to="out_of_range")
+    if parts.history is None:
+        raise Refused(Kind.UNAVAILABLE, "this process has no history", history="missing")
+    wish = AccessRequest(
+        action=Action.READ_HISTORY,
+        purpose=purpose,
+        object=parts.history.object_of(spelled),
+        case=case_number(case),
+    )
+    viewer, wish = asking(person, [wish])
+    async with looking(parts, viewer, wish) as (grant, delivered), parts.pg.acquire() as pg:
+        found = await parts.history.read(grant, pg, spelled, Instant(since), Instant(until), parts.clock())
+        delivered.count = len(found)
+    return Passages(spelled, found)
