@@ -6,7 +6,7 @@ Explicit acknowledgements with a high-water mark would lose messages after a cra
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import Any
 from zlib import crc32
 
@@ -48,6 +48,15 @@ class Message(msgspec.Struct, frozen=True):
     headers: Mapping[str, str]
     data: bytes
     at: Instant  # when the server stored it
+
+
+class Letter(msgspec.Struct, frozen=True):
+    """A message to be written. `id` is the same however often it is tried."""
+
+    subject: str
+    payload: bytes
+    id: str
+    headers: Mapping[str, str]
 
 
 class Gap(Exception):  # noqa: N818 - what happened, not whose fault it is
@@ -124,6 +133,21 @@ async def publish(
             raise Refused(Kind.UNAVAILABLE, f"journal {subject}: {failure!r}", journal="unavailable") from failure
         await asyncio.sleep(pause)
         pause = min(pause * 2, 0.5)
+
+
+async def publish_together(js: Any, letters: Sequence[Letter], patience: float = PATIENCE) -> list[int | Refused]:
+    """Write the letters of one moment side by side, so that the server takes them in one go; an answer for each.
+
+    Each is durable by itself: one that is refused takes no other with it.
+    """
+    answers = await asyncio.gather(
+        *(publish(js, one.subject, one.payload, one.id, one.headers, patience) for one in letters),
+        return_exceptions=True,
+    )
+    for answer in answers:
+        if isinstance(answer, BaseException) and not isinstance(answer, Refused):
+            raise answer
+    return [answer for answer in answers if isinstance(answer, int | Refused)]
 
 
 def no_room(error: Exception) -> Refused:

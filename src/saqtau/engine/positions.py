@@ -207,3 +207,11 @@ async def last_fixes(pg: Any, atlas: Atlas | None) -> list[Fix]:
         )
         for row, (edge, fraction) in zip(rows, places, strict=True)
     ]  # fmt: skip
+
+
+_fixes = msgspec.msgpack.Decoder(list[Fix])
+
+
+def hear(payload: bytes) -> list[Fix]:
+    """A batch of `live.positions`."""
+    return _fixes.decode(payload)

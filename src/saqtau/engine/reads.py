@@ -51,7 +51,10 @@ SECTIONS_KEPT: Final = 200_000
 
 _decoder = msgspec.msgpack.Decoder(list[PlateRead])
 _RECENT = ("received", "partition", "plate_key", "camera", "at", "speed", "sure")
-_HISTORY = ("received", "at", "plate", "camera", "region", "lat", "lon", "speed", "item", "retention")
+_KEEP = """
+    insert into read_history (received, at, plate, camera, region, lat, lon, speed, item, retention)
+    values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
+"""
 _ITEM = f"""
     select {items.COLUMNS} from item where desk = $1 and data ->> 'plate' = $2 order by opened desc limit 1
 """  # noqa: S608 - columns are ours
@@ -310,11 +313,10 @@ class Reads:
 
     async def _keep(self, pg: Any, item: Item, read: PlateRead, camera: Camera, earlier: Seen | None) -> None:
         """The read and its pictures, under the item's class of retention."""
-        row = (
-            read.received, read.at, item.data["plate"], camera.id, camera.region, camera.lat, camera.lon, read.speed,
-            item.id, item.retention,
+        await pg.execute(
+            _KEEP, read.received, read.at, item.data["plate"], camera.id, camera.region, camera.lat, camera.lon,
+            read.speed, item.id, item.retention,
         )  # fmt: skip
-        await pg.copy_records_to_table("read_history", records=[row], columns=_HISTORY)
         pictures = read.pictures
         if item.desk == "cloned_plates" and item.rev == 0 and earlier is not None:
             pictures += await earlier_pictures(self._js, self._window, item.data["plate"], earlier)
