@@ -266,7 +266,7 @@ def test_what_only_explains_a_desk_does_not_change_its_hash():
 
 def test_a_desk_has_the_same_hash_in_every_process():
     """Sets have another order in every process; a hash that followed it would strand every open item."""
-    code = "from tests.unit.kernel.desks import PENALTY as D; from saqtau.kernel.desk import spec_hash as h; print(h(D))"
+    code = "from tests.unit.kernel.desks import PENALTY as d; from saqtau.kernel import desk; print(desk.spec_hash(d))"
     root = Path(__file__).parents[3]
     hashes = {
         subprocess.run(
