@@ -27,6 +27,12 @@ GLIDE = 60.0
 """Seconds over which a moving unit's way saturates: it turns, stops, comes back."""
 DRIFT = 0.25
 """Metres of doubt about a moving unit's place for each metre it may have driven."""
+SLOWEST, FASTEST = 0.7, 1.6
+"""Bounds of the speed read over the limit: beyond them a vehicle does not keep its pace for minutes."""
+TOO_FAST = 70.0
+"""Metres a second; a unit said to be faster is taken as standing where it was."""
+NOWHERE = 1e8
+"""Metres; a place beyond it, or one that is no number, is unknown."""
 SHARP = 10.0
 """Metres of doubt about a unit that stands."""
 
@@ -44,20 +50,20 @@ class Ahead(msgspec.Struct, frozen=True):
 @compiled
 def _passages(
     edge: I32, enter: F32, parent: I32, mass: F64, time: F32, shape: F32, shape_start: I32,
-    earliest: float, latest: float, ratio: float, unlikely: float, spread: float,
+    earliest: float, latest: float, ratio: float, unlikely: float, spread: float, glide: float,
 ) -> tuple[F64, I32, I32, F64]:  # fmt: skip
     """Where the vehicle may be within the window, one row about every 40 m of every plausible edge.
 
-    Returns rows (s, 7) of x, y, seconds, direction x, y, metres a second, probability that the moment lies in the
-    window; the start of each plausible edge's rows; its parent's number, -1 for none; its probability. Parents come
-    before their children.
+    Returns rows (s, 8) of x, y, seconds, direction x, y, metres a second, probability that the moment lies in the
+    window, seconds of its speed that a moving unit has gone by then; the start of each plausible edge's rows; its
+    parent's number, -1 for none; its probability. Parents come before their children.
     """
     m = len(edge)
     number = np.full(m, -1, np.int32)
     above = np.empty(m, np.int32)
     likely = np.empty(m)
     start = np.zeros(m + 1, np.int32)
-    rows = np.empty((1024, 7))
+    rows = np.empty((1024, 8))
     used = 0
     count = 0
     for i in range(m):
@@ -84,7 +90,7 @@ def _passages(
                 when = begun + takes * (gone + piece * share) / run
                 if when > 0 and earliest * (1 - spread) <= when <= latest * (1 + spread):
                     if used == len(rows):
-                        more = np.empty((2 * used, 7))
+                        more = np.empty((2 * used, 8))
                         more[:used] = rows
                         rows = more
                     rows[used, 0] = shape[p, 0] + dx * share
@@ -96,6 +102,7 @@ def _passages(
                     early = 0.5 + 0.5 * erf(np.log(when / max(earliest, 0.1)) / spread / ROOT_2)
                     late = 0.5 + 0.5 * erf(np.log(latest / when) / spread / ROOT_2)
                     rows[used, 6] = early * late
+                    rows[used, 7] = glide * (1 - np.exp(-when / glide))
                     used += 1
             gone += piece
         count += 1
@@ -106,14 +113,13 @@ def _passages(
 @compiled
 def _meet(
     rows: F64, start: I32, above: I32, likely: F64, x: float, y: float, east: float, north: float,
-    reach: float, glide: float, drift: float, met: F64,
+    reach: float, drift: float, met: F64,
 ) -> tuple[float, float]:  # fmt: skip
     """Probability and expected seconds of meeting one unit. met: scratch, (plausible edges,).
 
     Along a way, a unit is met as surely as at the best moment of that way; summed over ways, each further edge adds
     only what it is better than its parent. Only moments at which the vehicle still comes nearer count: a unit
-    behind is never ahead. A moving unit glides on: its displacement saturates after `glide` seconds, and the doubt
-    about it grows with what it may have driven.
+    behind is never ahead. A moving unit glides on, and the doubt about it grows with what it may have driven.
     """
     speed = np.hypot(east, north)
     total = 0.0
@@ -124,13 +130,15 @@ def _meet(
         when = 0.0
         for r in range(start[w], start[w + 1]):
             t = rows[r, 2]
-            far = glide * (1 - np.exp(-t / glide)) if speed > 0 else 0.0
+            far = rows[r, 7]
             dx = x + east * far - rows[r, 0]
             dy = y + north * far - rows[r, 1]
             doubt = drift * speed * t + SHARP
-            away = np.hypot(dx, dy)
-            if away > reach + 3 * doubt:
+            most = reach + 3 * doubt
+            square = dx * dx + dy * dy
+            if square > most * most:
                 continue
+            away = sqrt(square)
             onward = dx * rows[r, 3] + dy * rows[r, 4]
             if onward < 0:
                 continue
@@ -169,9 +177,12 @@ def _ahead(
         row = int((rows[r, 1] - low) / cell)
         near[column - 1 : column + 2, row - 1 : row + 2] = True
     for u in range(n):
-        if not eligible[u] or np.isnan(xy[u, 0]):
+        if not eligible[u] or not abs(xy[u, 0]) + abs(xy[u, 1]) < NOWHERE:
             continue
-        speed = np.hypot(velocity[u, 0], velocity[u, 1])
+        east, north = velocity[u, 0], velocity[u, 1]
+        speed = np.hypot(east, north)
+        if not speed <= TOO_FAST:
+            east, north, speed = 0.0, 0.0, 0.0
         column = int(np.floor((xy[u, 0] - left) / cell))
         row = int(np.floor((xy[u, 1] - low) / cell))
         pad = int(np.ceil(speed * (glide + 3 * drift * latest) / cell))
@@ -180,7 +191,7 @@ def _ahead(
         if not near[max(column - pad, 0) : column + pad + 1, max(row - pad, 0) : row + pad + 1].any():
             continue
         probability[u], seconds[u] = _meet(
-            rows, start, above, likely, xy[u, 0], xy[u, 1], velocity[u, 0], velocity[u, 1], reach, glide, drift, met
+            rows, start, above, likely, xy[u, 0], xy[u, 1], east, north, reach, drift, met
         )
     return probability, seconds
 
@@ -191,14 +202,14 @@ def chances(
     glide: float = GLIDE, drift: float = DRIFT, reach: float = REACH, spread: float = SPREAD,
 ) -> tuple[F64, F64]:  # fmt: skip
     """As `units_ahead`, of every unit: probability (n,) and expected seconds (n,)."""
-    ratio = min(max(speed_ratio, 0.7), 1.6)
+    ratio = float(min(max(speed_ratio, SLOWEST), FASTEST))
     mass = driven(graph, tree, earlier, tau=tau)
     rows, start, above, likely = _passages(
         tree.edge, tree.enter, tree.parent, mass, graph.seconds, graph.shape, graph.shape_start,
-        earliest, latest, ratio, UNLIKELY, spread,
+        float(earliest), float(latest), ratio, UNLIKELY, spread, glide,
     )  # fmt: skip
     counted = np.ones(len(units.edge), np.bool_) if eligible is None else eligible
-    return _ahead(rows, start, above, likely, units.xy, units.velocity, counted, reach, glide, drift, latest)
+    return _ahead(rows, start, above, likely, units.xy, units.velocity, counted, reach, glide, drift, float(latest))
 
 
 def units_ahead(

@@ -74,11 +74,13 @@ def unit_field(
     graph: RoadGraph, edge: I32, fraction: F32, xy: F64 | None = None, velocity: F64 | None = None
 ) -> UnitField:
     """A field of n units on these places. xy, velocity: as in `UnitField`; default: on the edge, standing."""
-    edge = np.asarray(edge, np.int32)
-    fraction = np.asarray(fraction, np.float32)
+    edge = np.ascontiguousarray(edge, np.int32)
+    fraction = np.ascontiguousarray(fraction, np.float32)
     first, following = _chain(edge, graph.edges)
-    where = _locate(graph.shape, graph.shape_start, edge, fraction) if xy is None else np.asarray(xy, np.float64)
-    moving = np.zeros((len(edge), 2)) if velocity is None else np.asarray(velocity, np.float64)
+    where = (
+        _locate(graph.shape, graph.shape_start, edge, fraction) if xy is None else np.ascontiguousarray(xy, np.float64)
+    )
+    moving = np.zeros((len(edge), 2)) if velocity is None else np.ascontiguousarray(velocity, np.float64)
     return UnitField(edge, fraction, where, moving, first, following)
 
 
@@ -199,7 +201,7 @@ def nearest(
         field.fraction,
         np.ones(len(field.edge), np.bool_) if eligible is None else eligible,
         np.array(goals, np.int32),
-        np.array(along),
+        np.array(along, np.float64),
         k,
     )
     return [

@@ -77,12 +77,26 @@ def section(graph: RoadGraph, start: Place, goal: Place, *, longest: float = 200
     `least` is a bound, not a travel time: at the driving speed of each street, nothing lost at junctions.
     """
     metres = _along(
-        graph.arc_start, graph.arc_to, graph.length, start.edge, start.fraction, goal.edge, goal.fraction, longest
+        graph.arc_start,
+        graph.arc_to,
+        graph.length,
+        start.edge,
+        float(start.fraction),
+        goal.edge,
+        float(goal.fraction),
+        float(longest),
     )
     if metres == inf:
         raise Refused(Kind.NOT_FOUND, "section: no legal way between the cameras", section="no_way")
     least = _along(
-        graph.arc_start, graph.arc_to, graph.seconds, start.edge, start.fraction, goal.edge, goal.fraction, inf
+        graph.arc_start,
+        graph.arc_to,
+        graph.seconds,
+        start.edge,
+        float(start.fraction),
+        goal.edge,
+        float(goal.fraction),
+        inf,
     )
     return Section(Metres(metres), Seconds(least))
 

@@ -75,7 +75,16 @@ def _grow(
 
 def path_tree(graph: RoadGraph, root: Place, *, limit: float = LIMIT, most: int = MOST_EDGES) -> PathTree:
     """The tree from a place. limit: seconds. most: edges. About 4 ms for 20,000 edges."""
-    found = _grow(graph.arc_start, graph.arc_to, graph.arc_cost, graph.seconds, root.edge, root.fraction, limit, most)
+    found = _grow(
+        graph.arc_start,
+        graph.arc_to,
+        graph.arc_cost,
+        graph.seconds,
+        int(root.edge),
+        float(root.fraction),
+        float(limit),
+        most,
+    )
     return PathTree(root, *found)
 
 
@@ -127,11 +136,20 @@ def driven(graph: RoadGraph, tree: PathTree, earlier: PathTree | None = None, *,
         at = int(found[0]) if len(found) else -1
     if earlier is None or at <= 0:  # not reached, or the same edge: it tells nothing
         return _masses(
-            tree.edge, tree.enter, tree.parent, tree.root.fraction, graph.length, _NO_EDGES, _NO_TIMES, 0.0, 0.0, tau
+            tree.edge,
+            tree.enter,
+            tree.parent,
+            float(tree.root.fraction),
+            graph.length,
+            _NO_EDGES,
+            _NO_TIMES,
+            0.0,
+            0.0,
+            tau,
         )
     here = float(earlier.enter[at]) + tree.root.fraction * float(graph.seconds[tree.root.edge])
     return _masses(
-        tree.edge, tree.enter, tree.parent, tree.root.fraction, graph.length, earlier.edge, earlier.enter,
+        tree.edge, tree.enter, tree.parent, float(tree.root.fraction), graph.length, earlier.edge, earlier.enter,
         float(earlier.enter[-1]), here, tau,
     )  # fmt: skip
 

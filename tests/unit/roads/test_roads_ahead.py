@@ -121,6 +121,19 @@ def test_nobody_is_ahead_when_there_is_nobody():
     assert ahead(drawn, drawn.on(1, 0, 0.2), unknown) == []
 
 
+@pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf, 1e300])
+def test_a_position_or_speed_that_is_no_number_harms_nobody(bad):
+    drawn = long_crossing()
+    good = (-1000.0, 0.0)
+    camera = drawn.on(1, 0, 0.1)
+    lost = standing(drawn, good, good)
+    lost.xy[1] = bad
+    assert [one.unit for one in ahead(drawn, camera, lost)] == [0]
+    wild = standing(drawn, good, good, velocity=np.array([[0.0, 0.0], [bad, 0.0]]))
+    first, second = ahead(drawn, camera, wild)
+    assert first.probability == second.probability
+
+
 @pytest.mark.parametrize("window", [(50, 20), (-1, 20), (20, float("inf"))])
 def test_a_window_that_is_none_has_nobody_in_it(window):
     drawn = crossing()
