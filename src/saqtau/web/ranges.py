@@ -65,7 +65,6 @@ async def answer_file(request: Request[Any, Any, Any], path: Path, media: str) -
         "Accept-Ranges": "bytes",
         "ETag": tag,
         "Last-Modified": formatdate(stat.st_mtime, usegmt=True),
-        "Cache-Control": "no-cache",
     }
     if request.headers.get("if-none-match") == tag:
         return Response(b"", status_code=304, headers=headers, media_type=media)

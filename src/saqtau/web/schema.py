@@ -123,7 +123,7 @@ class StrictStructs(StructSchemaPlugin):
         return schema
 
 
-BY_SESSION = [{"session": []}]
+BY_SESSION: list[dict[str, list[str]]] = [{"session": []}]
 """What a call that reads must bring, for the OpenAPI document."""
-BY_TOKEN = [{"session": [], "csrf": []}]
+BY_TOKEN: list[dict[str, list[str]]] = [{"session": [], "csrf": []}]
 """What a call that changes something must bring."""
