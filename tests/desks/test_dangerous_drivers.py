@@ -105,6 +105,32 @@ def test_a_sure_read_of_the_listed_plate_answers_the_doubt(house):
     assert house.only("dispatch").unit == "u2"
 
 
+def test_a_speeding_vehicle_whose_plate_is_near_does_not_answer_the_doubt_about_another(house):
+    see(house, read("777AAAO2", trust=Trust.DOUBTFUL), "u1", near=(listed(),))
+    house.wait(20)
+    see(house, read("777AAAO2", at=house.now, speed=150.0), "u2", near=(listed(),))
+    assert house.only("dangerous_drivers").state == "to_confirm"
+
+
+def test_a_plate_near_the_list_has_its_own_alert_for_its_own_speed(house):
+    see(house, read("777AAAO2", trust=Trust.DOUBTFUL), "u1", near=(listed(),))
+    doubtful = house.only("dangerous_drivers")
+    actions = actions_for(
+        read("777AAAO2", at=Instant(T0 + 1), speed=150.0),
+        Context(
+            camera=camera(),
+            now=house.now,
+            limits=LIMITS,
+            recommend=lambda: recommendation("u2"),
+            near=(listed(),),
+            near_item=doubtful,
+        ),
+    )
+    assert [(action.desk, action.state, action.data["plate"]) for action in actions] == [
+        ("dangerous_drivers", "seeking", "777AAAO2")
+    ]
+
+
 def test_after_a_slow_confirmation_a_unit_that_was_passed_is_not_asked(house):
     see(house, read(trust=Trust.DOUBTFUL), "u1", listed=(listed(),))
     house.wait(101)  # the vehicle was due at u1 after 100 s

@@ -244,7 +244,7 @@ def actions_for(read: PlateRead, context: Context) -> tuple[Action, ...]:
     pair = (_impossible_pair(read, context.camera, earlier, context.cloned),) if impossible and earlier else ()
     item = context.item
     if finding is not None and finding.plate != read.plate and (item is None or item.ended is not None):
-        item = context.near_item
+        item = context.near_item  # the read is shown under the listed plate that it is near
     if item is not None and item.ended is None:
         return (*pair, *(() if impossible else _follow(read, context, item, finding)))
     if finding is None or _quiet(item, finding, context):
@@ -335,7 +335,7 @@ def _follow(read: PlateRead, context: Context, item: Item, finding: Finding | No
     recommendation = context.recommend()
     ahead = bool(recommendation.candidates)
     match item.state:
-        case "to_confirm" if finding is not None and not finding.doubts:
+        case "to_confirm" if sure and finding is not None and not finding.doubts:
             edge = "made_sure" if ahead else "made_sure_none_ahead"
         case "seeking" if not ahead:
             edge = "none_ahead"
