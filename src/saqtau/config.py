@@ -1,0 +1,185 @@
+"""The configuration: one TOML file, every key typed and told what it is for. Secrets are files, never values.
+
+`docs/reference/config.md` is made from these structs (`reference`), and a test sees to it that it is current.
+"""
+
+import os
+import tomllib
+from pathlib import Path
+from typing import Annotated, Any, get_args, get_origin, get_type_hints
+
+import msgspec
+from msgspec import Meta
+
+from saqtau.kernel.errors import Kind, Refused
+
+Duration = Annotated[str, Meta(pattern=r"\AP[0-9DTHMS]+\Z", max_length=20)]
+Port = Annotated[int, Meta(ge=1, le=65535)]
+
+
+class Engine(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """PostgreSQL and NATS: started by Saqtau itself in its folder, or used at given addresses."""
+
+    folder: Annotated[
+        Path,
+        Meta(description="The data folder: record, journal, map, pictures, passwords. Needs a disk that can sync."),
+    ] = Path(".saqtau")
+    account: Annotated[str, Meta(description="The account PostgreSQL runs as when Saqtau is started by root.")] = (
+        "nobody"
+    )
+    workers: Annotated[int, Meta(ge=1, le=64, description="Worker processes on this machine.")] = 1
+    postgres: Annotated[
+        str | None,
+        Meta(description="A PostgreSQL to use: `postgres://host:port/database`; without it Saqtau starts its own."),
+    ] = None
+    postgres_admin: Annotated[
+        Path | None, Meta(description="File with the password of `saqtau_admin` at that PostgreSQL.")
+    ] = None
+    nats: Annotated[
+        str | None,
+        Meta(description="NATS servers to use: `nats://a:4222,nats://b:4222`; without it Saqtau starts its own."),
+    ] = None
+    nats_password: Annotated[Path | None, Meta(description="File with the password of `saqtau` at those servers.")] = (
+        None
+    )
+    replicas: Annotated[int, Meta(ge=1, le=5, description="Copies of the journal in a NATS cluster.")] = 1
+    journal_bytes: Annotated[
+        int,
+        Meta(ge=64 << 20, description="Bytes the own journal may take; beyond that events are refused."),
+    ] = 20 << 30
+    postgres_bin: Annotated[
+        Path | None, Meta(description="Folder with other PostgreSQL 18 programs than the wheel's.")
+    ] = None
+    nats_server: Annotated[Path | None, Meta(description="Another nats-server program than the wheel's.")] = None
+
+
+class Web(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Console, tablet page and API."""
+
+    host: Annotated[
+        str, Meta(description="Address to listen on. Beyond loopback put TLS in front: cookies are then marked Secure.")
+    ] = "127.0.0.1"
+    port: Annotated[Port, Meta(description="Port to listen on.")] = 8470
+
+
+class Intake(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Where cameras and phones push."""
+
+    host: Annotated[str, Meta(description="Address to listen on.")] = "127.0.0.1"
+    port: Annotated[Port, Meta(description="Port to listen on.")] = 8471
+
+
+class Reads(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Plate reads that hit nothing."""
+
+    window: Annotated[
+        Duration | None, Meta(description="How long they may be matched, e.g. `PT30M`; default: the jurisdiction's.")
+    ] = None
+
+
+class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Everything that can be set."""
+
+    jurisdiction: Annotated[str, Meta(description="The country's law: a file of `jurisdiction/` by name.")] = "kz"
+    engine: Engine = Engine()
+    web: Web = Web()
+    intake: Intake = Intake()
+    reads: Reads = Reads()
+
+
+DEFAULT = Path("saqtau.toml")
+
+
+def decode(text: str) -> Config:
+    """A configuration from TOML. Raises Refused(INVALID) that names the key."""
+    try:
+        found = tomllib.loads(text)
+        return msgspec.convert(found, Config, strict=True, dec_hook=_path)
+    except tomllib.TOMLDecodeError as error:
+        raise Refused(Kind.INVALID, f"configuration: {error}", config="not_toml") from error
+    except msgspec.ValidationError as error:
+        key = str(error).rpartition("$")[2].rstrip("`").lstrip(".")
+        raise Refused(Kind.INVALID, f"configuration: {error}", **{key or "config": "invalid"}) from error
+
+
+def _path(kind: type, value: Any) -> Any:
+    if kind is Path and isinstance(value, str):
+        return Path(value)
+    raise NotImplementedError
+
+
+def read_config(path: Path | None, folder: Path | None = None) -> Config:
+    """The configuration of a file, or the defaults when `saqtau.toml` is not there. folder: overrides the file's.
+
+    Raises Refused: NOT_FOUND (a named file that is not there), INVALID (naming the key).
+    """
+    if path is None and not DEFAULT.is_file():
+        config = Config()
+    else:
+        wanted = path or DEFAULT
+        try:
+            config = decode(wanted.read_text(encoding="utf-8"))
+        except FileNotFoundError:
+            raise Refused(Kind.NOT_FOUND, f"no configuration file {wanted}", config="not_found") from None
+        except (OSError, UnicodeDecodeError) as error:
+            raise Refused(Kind.INVALID, f"configuration {wanted}: {error}", config="not_readable") from error
+    if folder is not None:
+        config = msgspec.structs.replace(config, engine=msgspec.structs.replace(config.engine, folder=folder))
+    return config
+
+
+def encode(config: Config) -> str:
+    """The TOML text of a configuration, as a part's process is handed it."""
+    plain = msgspec.to_builtins(config, enc_hook=os.fspath)
+    lines = [f"{key} = {_toml(value)}" for key, value in plain.items() if not isinstance(value, dict)]
+    for name, table in plain.items():
+        if isinstance(table, dict):
+            lines += [
+                "",
+                f"[{name}]",
+                *(f"{key} = {_toml(value)}" for key, value in table.items() if value is not None),
+            ]
+    return "\n".join(lines) + "\n"
+
+
+def _toml(value: Any) -> str:
+    return msgspec.json.encode(value).decode()
+
+
+def reference() -> str:
+    """The reference page."""
+    lines = [
+        "# Configuration",
+        "",
+        "One TOML file, `saqtau.toml` in the working folder or named by `--config`. A key that is not listed here is refused.",
+        "Secrets are files (mode 0600), never values. This page is made from `src/saqtau/config.py`.",
+        "",
+        *_table(Config),
+    ]
+    for name, kind in get_type_hints(Config).items():
+        if isinstance(kind, type) and issubclass(kind, msgspec.Struct):
+            lines += ["", f"## [{name}]", "", (kind.__doc__ or "").strip(), "", *_table(kind)]
+    return "\n".join(lines) + "\n"
+
+
+def _table(kind: type[msgspec.Struct]) -> list[str]:
+    hints = get_type_hints(kind, include_extras=True)
+    rows = ["| key | type | default | what it is for |", "|---|---|---|---|"]
+    for field in msgspec.structs.fields(kind):
+        hint = hints[field.name]
+        if get_origin(hint) is not Annotated:
+            continue
+        base, *metas = get_args(hint)
+        if get_origin(base) is Annotated:
+            base, *more = get_args(base)
+            metas += more
+        told = next((meta.description for meta in metas if meta.description), "")
+        default = "-" if field.default is None else f"`{field.default}`"
+        rows.append(f"| `{field.name}` | {_spelled(base)} | {default} | {told} |")
+    return rows
+
+
+def _spelled(kind: Any) -> str:
+    names = {str: "text", int: "number", Path: "path"}
+    parts = [part for part in get_args(kind) or (kind,) if part is not type(None)]
+    return " or ".join(names.get(part, str(part)) for part in parts)
