@@ -6,8 +6,10 @@ import itertools
 import pytest
 
 from saqtau.engine import access, postgres, sealing
+from saqtau.engine.blobs import Blobs
 from saqtau.engine.history import Box, History
 from saqtau.engine.sealing import Keeping
+from saqtau.engine.verify import verify
 from saqtau.kernel.access import AccessRequest, Action, Purpose, Viewer
 from saqtau.kernel.clock import DAY, HOUR, Instant
 from saqtau.kernel.errors import Kind, Refused
@@ -15,7 +17,7 @@ from saqtau.kernel.errors import Kind, Refused
 pytestmark = pytest.mark.anyio
 
 START = 1_790_000_000_000 // DAY * DAY
-KEEPING = Keeping(history={"short": 10 * DAY, "long": 100 * DAY}, hot=HOUR)
+KEEPING = Keeping(classes={"short": 10 * DAY, "long": 100 * DAY}, hot=HOUR)
 INSPECTOR = Viewer("i1", "inspector", frozenset({2}))
 PROSECUTOR = Viewer("p1", "prosecutor", frozenset())
 _count = itertools.count()
@@ -64,7 +66,7 @@ async def seen(history, pg, plate="1A", since=START, until=START + 100 * DAY, vi
 
 
 async def house(pool, history, now, keeping=KEEPING):
-    await sealing.keep_house(pool, history, keeping, Instant(now))
+    await sealing.keep_house(pool, history, Blobs(history.folder.parent / "blobs"), keeping, Instant(now))
 
 
 async def test_partitions_are_made_ahead_and_once(pg_worker, history):
@@ -148,7 +150,7 @@ async def test_the_files_of_a_day_become_one_and_say_the_same(pg_app, pg_worker,
     assert len(await seen(history, pg_app)) == 25
     files = sorted(path.name for path in history.folder.rglob("*") if path.is_file())
     assert len(files) == 2
-    assert await sealing.check_files(pg_worker, history) == []
+    assert await verify(pg_worker, history.folder.parent / "blobs", history.folder, print) == []
 
 
 async def test_a_file_is_sorted_by_plate_and_time_and_is_ours_alone(pg_worker, pool, history):
@@ -219,9 +221,10 @@ async def test_a_damaged_file_is_found(pg_worker, pool, history):
     await house(pool, history, START + 2 * HOUR)
     (file,) = (path for path in history.folder.rglob("*") if path.is_file())
     file.write_bytes(file.read_bytes()[:-1] + b"x")
-    assert len(await sealing.check_files(pg_worker, history)) == 1
+    blobs = history.folder.parent / "blobs"
+    assert [one.what for one in await verify(pg_worker, blobs, history.folder, print)] == ["is not what was sealed"]
     file.unlink()
-    assert "No such file" in (await sealing.check_files(pg_worker, history))[0]
+    assert [one.what for one in await verify(pg_worker, blobs, history.folder, print)] == ["is not there"]
 
 
 async def test_questions_during_sealing_see_every_read_once(database, pg_worker, pool, history):

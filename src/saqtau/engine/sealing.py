@@ -16,10 +16,11 @@ from typing import Any
 import msgspec
 import structlog
 
-from saqtau.engine.blobs import disk_trouble, sync_file, sync_folder
+from saqtau.engine.blobs import Blobs, disk_trouble, sync_file, sync_folder
+from saqtau.engine.forgetting import forget_over, kept_for
 from saqtau.engine.history import History
 from saqtau.engine.place import PRIVATE
-from saqtau.kernel.clock import DAY, HOUR, MINUTE, Instant
+from saqtau.kernel.clock import DAY, HOUR, MINUTE, Clock, Instant
 
 log = structlog.get_logger()
 
@@ -39,15 +40,34 @@ _PARQUET = f"(format parquet, compression zstd, row_group_size {ROW_GROUP})"
 
 
 class Keeping(msgspec.Struct, frozen=True):
-    """How long what is kept, ms. `history`: by retention class; a class that is not named is kept, and told."""
+    """How long what is kept, ms. `classes`: terms of retention classes whose name says none, or another."""
 
-    history: Mapping[str, int]
+    classes: Mapping[str, int] = {}
     positions: int = 90 * DAY
     recent: int = 60 * MINUTE  # twice the window: the keys are gone by then
     hot: int = 26 * HOUR  # longer than the journal's memory, so that a backlog finds its hour
 
 
-async def keep_house(pool: Any, history: History, keeping: Keeping, now: Instant) -> None:
+class Keeper:
+    """The upkeep as a worker does it."""
+
+    def __init__(self, pool: Any, history: History, blobs: Blobs, clock: Clock, keeping: Keeping | None = None) -> None:
+        self._pool = pool
+        self._history = history
+        self._blobs = blobs
+        self._clock = clock
+        self._keeping = keeping or Keeping()
+
+    async def ahead(self, pg: Any) -> None:
+        """Partitions for what is stored next; called at start."""
+        await make_ahead(pg, self._clock())
+
+    async def turn(self) -> None:
+        """One round of everything; called every minute."""
+        await keep_house(self._pool, self._history, self._blobs, self._keeping, self._clock())
+
+
+async def keep_house(pool: Any, history: History, blobs: Blobs, keeping: Keeping, now: Instant) -> None:
     """One round of everything. Workers take turns: who finds another at it does nothing."""
     async with pool.acquire() as pg:
         if not await pg.fetchval("select pg_try_advisory_lock($1)", _LOCK):
@@ -59,6 +79,7 @@ async def keep_house(pool: Any, history: History, keeping: Keeping, now: Instant
                 log.info("hour sealed", hour=hour, rows=rows)
             await merge_days(pg, history, now)
             await drop_over(pg, history, keeping, now)
+            await forget_over(pg, blobs, keeping.classes, now)
             await asyncio.to_thread(sweep_orphans, history.folder, await known_files(pg), time.time() - _ORPHAN)
         finally:
             with contextlib.suppress(Exception):
@@ -208,12 +229,12 @@ async def drop_over(pg: Any, history: History, keeping: Keeping, now: Instant) -
             await pg.fetchval("select drop_partition($1, $2)", parent, lower)
         await pg.fetchval("select drop_late($1, $2, $3)", parent, -(2**62), now - kept)
     for retention in await pg.fetch("select distinct retention from sealed_file"):
-        kept_for = keeping.history.get(retention[0])
-        if kept_for is None:
-            log.error("a retention class nobody has named: its files are kept", retention=retention[0])
+        term = kept_for(retention[0], keeping.classes)
+        if term is None:
+            log.error("a retention class without a term: its files are kept", retention=retention[0])
             continue
         gone = await pg.fetch(
-            "delete from sealed_file where retention = $1 and upper <= $2 returning path", retention[0], now - kept_for
+            "delete from sealed_file where retention = $1 and upper <= $2 returning path", retention[0], now - term
         )
         await asyncio.to_thread(_unlink, [history.folder / row[0] for row in gone])
 
@@ -221,20 +242,6 @@ async def drop_over(pg: Any, history: History, keeping: Keeping, now: Instant) -
 async def known_files(pg: Any) -> set[str]:
     """Paths of all sealed files."""
     return {row[0] for row in await pg.fetch("select path from sealed_file")}
-
-
-async def check_files(pg: Any, history: History) -> list[str]:
-    """Compare every sealed file with its row; returns what does not hold. For `saqtau verify`."""
-    findings = []
-    for row in await pg.fetch("select path, bytes, sha256 from sealed_file order by path"):
-        try:
-            found = await asyncio.to_thread(_fingerprint, history.folder / row["path"])
-        except OSError as error:
-            findings.append(f"history {row['path']}: {error.strerror}")
-            continue
-        if found != (row["bytes"], row["sha256"]):
-            findings.append(f"history {row['path']}: its bytes are not those that were sealed")
-    return findings
 
 
 def sweep_orphans(folder: Path, known: set[str], older: float) -> list[str]:
