@@ -53,7 +53,7 @@ def create_app(parts: Parts) -> Litestar:
     hub = Hub(parts.clock, parts.limits, Whereabouts(parts.atlas) if parts.atlas is not None else None)
     routes: list[Any] = [*API, *PAGES]
     if parts.tablet_intake is not None:
-        routes.append(asgi("/tablet/positions", is_mount=True)(parts.tablet_intake))
+        routes.append(asgi("/tablet/positions", copy_scope=True)(parts.tablet_intake))
     app = Litestar(
         routes,
         openapi_config=OpenAPIConfig(

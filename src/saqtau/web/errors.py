@@ -72,15 +72,29 @@ def on_refused(_: Request[Any, Any, Any], refused: Refused) -> Response[Problem]
     return _answer(STATUS[refused.kind], Problem(refused.kind, fields, refused.message), headers)
 
 
-def on_http(_: Request[Any, Any, Any], error: HTTPException) -> Response[Problem]:
+def on_http(request: Request[Any, Any, Any], error: HTTPException) -> Response[Problem]:
     """The answer to what Litestar itself refuses: a path, a method, a query, a body that is too long."""
     status = 400 if error.status_code == 422 else error.status_code
     fields: dict[str, Any] = {}
-    if isinstance(error, ValidationException) and isinstance(error.extra, list):
-        fields = {str(one.get("key", "query")): "invalid" for one in error.extra if isinstance(one, dict)}
-    kind = _KINDS.get(status, Kind.UNAVAILABLE if status >= 500 else Kind.INVALID)
     message = error.detail if status < 500 else ""
+    if isinstance(error, ValidationException):
+        listed = error.extra if isinstance(error.extra, list) else []
+        fields = {
+            _wire_name(request, str(one.get("key", "query"))): "invalid" for one in listed if isinstance(one, dict)
+        }
+        fields = fields or {"query": "invalid"}
+        message = f"{', '.join(fields)}: outside of what the call takes"  # its own words repeat the whole query
+    kind = _KINDS.get(status, Kind.UNAVAILABLE if status >= 500 else Kind.INVALID)
     return _answer(status, Problem(kind, fields, message), dict(error.headers or {}))
+
+
+def _wire_name(request: Request[Any, Any, Any], name: str) -> str:
+    """What the caller calls a parameter."""
+    try:
+        definition = request.route_handler.parsed_fn_signature.parameters[name].kwarg_definition
+    except (KeyError, AttributeError):
+        return name
+    return str(getattr(definition, "name", None) or name)
 
 
 def on_outage(_: Request[Any, Any, Any], error: Exception) -> Response[Problem]:

@@ -1,0 +1,137 @@
+"""A tablet: enrolled once with a code, then its signed positions count, and nobody else's."""
+
+import base64
+
+import pytest
+from prometheus_client import CollectorRegistry
+from tests.api import house as building
+
+from saqtau.devices.http import serve
+from saqtau.devices.tablet.compose import compose, new_key
+from saqtau.devices.tablet.parse import Fix
+from saqtau.devices.tablet.server import positions
+from saqtau.web.devices import CODE_LIFE, read_devices, revoke_device
+
+pytestmark = pytest.mark.anyio
+
+
+async def code_for(house, unit="U1", officer="patrol1", by="duty"):
+    answer = await (await house.signed_in(by)).post("/api/tablet/codes", json={"unit": unit, "officer": officer})
+    assert answer.status_code == 201, answer.text
+    return answer.json()["code"]
+
+
+async def enrolled(house, client, code):
+    key, public = new_key()
+    body = {"code": code, "public_key": base64.b64encode(public).decode()}
+    return key, await client.post("/api/tablet/enrol", json=body)
+
+
+async def test_a_code_enrols_one_tablet_once(house):
+    client = await house.signed_in("patrol1")
+    code = await code_for(house)
+    _, first = await enrolled(house, client, code.lower())  # as thumbs type it
+    assert first.status_code == 201
+    known = await read_devices(house.owner)
+    assert known[first.json()["device"]].unit == "U1"
+    _, second = await enrolled(house, client, code)
+    assert (second.status_code, second.json()["fields"]) == (403, {"code": "wrong"})
+
+
+async def test_a_code_dies_after_ten_minutes(house):
+    client = await house.signed_in("patrol1")
+    code = await code_for(house)
+    house.parts.clock.ahead += CODE_LIFE + 1
+    _, late = await enrolled(house, client, code)
+    assert late.status_code == 403
+
+
+async def test_a_code_is_its_officers_alone(house):
+    _, stolen = await enrolled(house, await house.signed_in("patrol2"), await code_for(house))
+    assert stolen.status_code == 403
+    _, operator = await enrolled(house, await house.signed_in("operator"), await code_for(house))
+    assert operator.status_code == 403
+
+
+async def test_codes_are_made_by_the_duty_officer_of_the_region_or_the_administrator(house):
+    wish = {"unit": "U1", "officer": "patrol1"}
+    for who in ("operator", "patrol1", "prosecutor"):
+        assert (await (await house.signed_in(who)).post("/api/tablet/codes", json=wish)).status_code == 403, who
+    duty = await house.signed_in("duty")
+    assert (await duty.post("/api/tablet/codes", json={"unit": "U7", "officer": "patrol1"})).status_code == 404
+    assert (await duty.post("/api/tablet/codes", json={"unit": "U2", "officer": "patrol1"})).status_code == 404
+    assert await code_for(house, by="administrator")
+
+
+async def test_a_guesser_of_codes_waits(house):
+    house.parts.clock.ahead += 3_600_000  # what other tests guessed is past
+    client = await house.signed_in("patrol2")
+    statuses = [(await enrolled(house, client, f"GUESS{n}"))[1].status_code for n in range(7)]
+    assert statuses == [403] * 5 + [429] * 2
+
+
+async def test_what_is_no_key_is_refused_by_its_field(house):
+    client = await house.signed_in("patrol1")
+    code = await code_for(house)
+    for key in ("x" * 50, base64.b64encode(b"k" * 91).decode()):
+        answer = await client.post("/api/tablet/enrol", json={"code": code, "public_key": key})
+        assert (answer.status_code, list(answer.json()["fields"])) == (400, ["public_key"])
+    assert (await enrolled(house, client, code))[1].status_code == 201  # the code was not spent by that
+
+
+async def test_a_new_tablet_of_an_officer_replaces_the_old_one_and_a_revoked_one_is_gone(house):
+    client = await house.signed_in("patrol1")
+    _, old = await enrolled(house, client, await code_for(house))
+    _, new = await enrolled(house, client, await code_for(house))
+    known = await read_devices(house.owner)
+    assert old.json()["device"] not in known
+    assert new.json()["device"] in known
+    await revoke_device(house.owner, new.json()["device"], house.parts.clock())
+    assert new.json()["device"] not in await read_devices(house.owner)
+
+
+async def test_the_web_takes_signed_positions_of_an_enrolled_tablet_and_no_others(engine, database, streams, tmp_path):
+    known, taken = {}, []
+
+    async def take(found):
+        taken.extend(found)
+
+    clock = building.Time()
+    handler = positions(devices=known.get, take_positions=take, clock=clock, registry=CollectorRegistry())
+    intake = serve({"/tablet/positions": handler})
+    async with building.standing(engine, database, tmp_path, clock=clock, tablet_intake=intake) as house:
+        await building.move_in(house.owner, clock())
+        client = await house.signed_in("patrol1")
+        key, answer = await enrolled(house, client, await code_for_unit(house))
+        device = answer.json()["device"]
+        known.update(await read_devices(house.owner))
+        fix = Fix(seq=1, at=clock(), lat=43.24, lon=76.95)
+        accepted = await client.post("/tablet/positions", content=compose(key, device, [fix]))
+        assert (accepted.status_code, accepted.json()) == (200, {"accepted_to": 1})
+        assert [(one.unit, one.seq) for one in taken] == [("U1", 1)]
+        other, _ = new_key()
+        forged = await client.post("/tablet/positions", content=compose(other, device, [fix]))
+        assert forged.status_code == 401
+        assert len(taken) == 1
+
+
+async def code_for_unit(house):
+    await building.move_in(house.owner, house.parts.clock())
+    await house.owner.execute("insert into unit (id, call_sign, region) values ('U1', 'x', 2) on conflict do nothing")
+    return await code_for(house)
+
+
+async def test_the_tablet_shows_where_its_unit_was_heard_last(house):
+    await house.owner.execute(
+        """insert into unit_position (unit, region, at, received, device, seq, lat, lon)
+           values ('U1', 2, 5, 6, 'd', 1, 43.25, 76.91) on conflict (unit) do update set at = 5"""
+    )
+    seen = (await (await house.signed_in("patrol1")).get("/api/tablet")).json()
+    assert seen["position"] == {"at": 5, "lat": 43.25, "lon": 76.91}
+    assert (await (await house.signed_in("operator")).get("/api/tablet")).status_code == 403
+
+
+async def test_a_session_of_a_tablet_lasts_the_shift(house):
+    client = await house.signed_in("patrol1")
+    house.parts.clock.ahead += 3 * 3_600_000
+    assert (await client.get("/api/me")).status_code == 200
