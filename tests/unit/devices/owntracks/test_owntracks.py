@@ -64,7 +64,7 @@ def test_an_empty_body_is_no_fault(body):
         (b'{"_type":1}', "_type"),
         (b'{"_type":"location","lat":91,"lon":1,"tst":1795165387}', "lat"),
         (b'{"_type":"location","lat":"43","lon":1,"tst":1795165387}', "lat"),
-        (b'{"_type":"location","lat":43,"lon":1}', "body"),
+        (b'{"_type":"location","lat":43,"lon":1}', "tst"),
         (b'{"_type":"location","lat":43,"lon":1,"tst":1795165387000}', "tst"),
     ],
 )
