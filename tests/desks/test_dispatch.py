@@ -5,7 +5,7 @@ from tests.desks.house import DUTY, OPERATOR, T0, House, crew, recommendation
 
 from saqtau.desks.dispatch.units import Holding, by_crew
 from saqtau.kernel.errors import Kind, Refused
-from saqtau.kernel.signal import Answer, OfferAnswered, OfferUpdated, OfferWanted, OfferWithdrawn, Status
+from saqtau.kernel.signal import Answer, OfferAnswered, OfferUpdated, OfferWanted, OfferWithdrawn, Status, UnitStatus
 
 TITLE = {"plate": "777AAA02", "ground": "wanted"}
 
@@ -74,6 +74,7 @@ def test_a_unit_that_other_work_holds_is_passed_over(house):
     assert (second.state, second.unit, second.data["tried"][0]["answer"]) == ("offered", "u2", "held")
     assert second.data["offers"] == 1, "who was never asked has not refused"
     assert house.units["u1"][1] != second.id
+    assert UnitStatus("u1", Status.AVAILABLE) not in house.told, "it is not this item's to free"
 
 
 def test_when_every_unit_is_held_a_person_looks_and_no_unit_is_freed_by_it(house):
