@@ -6,7 +6,6 @@ import itertools
 import pytest
 
 from saqtau.engine import access, postgres, sealing
-from saqtau.engine.blobs import Blobs
 from saqtau.engine.history import Box, History
 from saqtau.engine.sealing import Keeping
 from saqtau.engine.verify import verify
@@ -17,7 +16,7 @@ from saqtau.kernel.errors import Kind, Refused
 pytestmark = pytest.mark.anyio
 
 START = 1_790_000_000_000 // DAY * DAY
-KEEPING = Keeping(classes={"short": 10 * DAY, "long": 100 * DAY}, hot=HOUR)
+KEEPING = Keeping(history={"short": 10 * DAY, "long": 100 * DAY}, hot=HOUR)
 INSPECTOR = Viewer("i1", "inspector", frozenset({2}))
 PROSECUTOR = Viewer("p1", "prosecutor", frozenset())
 _count = itertools.count()
@@ -66,7 +65,7 @@ async def seen(history, pg, plate="1A", since=START, until=START + 100 * DAY, vi
 
 
 async def house(pool, history, now, keeping=KEEPING):
-    await sealing.keep_house(pool, history, Blobs(history.folder.parent / "blobs"), keeping, Instant(now))
+    await sealing.keep_house(pool, history, keeping, Instant(now))
 
 
 async def test_partitions_are_made_ahead_and_once(pg_worker, history):

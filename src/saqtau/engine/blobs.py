@@ -42,10 +42,6 @@ class Blobs:
         """The bytes of a digest. Raises Refused: NOT_FOUND, UNAVAILABLE when they are damaged."""
         return await asyncio.to_thread(self._get, digest)
 
-    async def drop(self, digest: bytes) -> None:
-        """Remove a blob that nothing refers to any more; nothing happens when it is gone."""
-        await asyncio.to_thread(self.path(digest).unlink, missing_ok=True)
-
     def path(self, digest: bytes) -> Path:
         """Where a blob lies."""
         name = digest.hex()

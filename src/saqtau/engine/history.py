@@ -17,7 +17,7 @@ import structlog
 from saqtau.engine.access import must_hold
 from saqtau.engine.blobs import sync_folder
 from saqtau.engine.failures import refusals
-from saqtau.engine.place import PRIVATE, Place, password
+from saqtau.engine.place import PRIVATE
 from saqtau.engine.reading import regions_of
 from saqtau.engine.store import see
 from saqtau.kernel.access import Action, Grant
@@ -73,11 +73,6 @@ class Passage(msgspec.Struct, frozen=True):
 def plate_object(key: bytes, plate: str) -> str:
     """What an access entry says instead of the plate: a keyed hash, so that the entry itself is no personal data."""
     return hashlib.blake2b(plate.encode(), key=key[:64], digest_size=16).hexdigest()
-
-
-def open_history(place: Place) -> "History":
-    """The history in the place's folder; its key is made at the first call."""
-    return History(place.folder / "history", password(place, "history").encode())
 
 
 class History:

@@ -16,11 +16,10 @@ from typing import Any
 import msgspec
 import structlog
 
-from saqtau.engine.blobs import Blobs, disk_trouble, sync_file, sync_folder
-from saqtau.engine.forgetting import forget_over, kept_for
+from saqtau.engine.blobs import disk_trouble, sync_file, sync_folder
 from saqtau.engine.history import History
 from saqtau.engine.place import PRIVATE
-from saqtau.kernel.clock import DAY, HOUR, MINUTE, Clock, Instant
+from saqtau.kernel.clock import DAY, HOUR, MINUTE, Instant
 
 log = structlog.get_logger()
 
@@ -40,34 +39,15 @@ _PARQUET = f"(format parquet, compression zstd, row_group_size {ROW_GROUP})"
 
 
 class Keeping(msgspec.Struct, frozen=True):
-    """How long what is kept, ms. `classes`: terms of retention classes whose name says none, or another."""
+    """How long what is kept, ms. `history`: by retention class; a class that is not named is kept, and told."""
 
-    classes: Mapping[str, int] = {}
+    history: Mapping[str, int]
     positions: int = 90 * DAY
     recent: int = 60 * MINUTE  # twice the window: the keys are gone by then
     hot: int = 26 * HOUR  # longer than the journal's memory, so that a backlog finds its hour
 
 
-class Keeper:
-    """The upkeep as a worker does it."""
-
-    def __init__(self, pool: Any, history: History, blobs: Blobs, clock: Clock, keeping: Keeping | None = None) -> None:
-        self._pool = pool
-        self._history = history
-        self._blobs = blobs
-        self._clock = clock
-        self._keeping = keeping or Keeping()
-
-    async def ahead(self, pg: Any) -> None:
-        """Partitions for what is stored next; called at start."""
-        await make_ahead(pg, self._clock())
-
-    async def turn(self) -> None:
-        """One round of everything; called every minute."""
-        await keep_house(self._pool, self._history, self._blobs, self._keeping, self._clock())
-
-
-async def keep_house(pool: Any, history: History, blobs: Blobs, keeping: Keeping, now: Instant) -> None:
+async def keep_house(pool: Any, history: History, keeping: Keeping, now: Instant) -> None:
     """One round of everything. Workers take turns: who finds another at it does nothing."""
     async with pool.acquire() as pg:
         if not await pg.fetchval("select pg_try_advisory_lock($1)", _LOCK):
@@ -79,7 +59,6 @@ async def keep_house(pool: Any, history: History, blobs: Blobs, keeping: Keeping
                 log.info("hour sealed", hour=hour, rows=rows)
             await merge_days(pg, history, now)
             await drop_over(pg, history, keeping, now)
-            await forget_over(pg, blobs, keeping.classes, now)
             await asyncio.to_thread(sweep_orphans, history.folder, await known_files(pg), time.time() - _ORPHAN)
         finally:
             with contextlib.suppress(Exception):
@@ -229,7 +208,7 @@ async def drop_over(pg: Any, history: History, keeping: Keeping, now: Instant) -
             await pg.fetchval("select drop_partition($1, $2)", parent, lower)
         await pg.fetchval("select drop_late($1, $2, $3)", parent, -(2**62), now - kept)
     for retention in await pg.fetch("select distinct retention from sealed_file"):
-        term = kept_for(retention[0], keeping.classes)
+        term = keeping.history.get(retention[0])
         if term is None:
             log.error("a retention class without a term: its files are kept", retention=retention[0])
             continue
