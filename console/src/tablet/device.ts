@@ -18,9 +18,10 @@ export async function knownDevice(memory: IDBDatabase): Promise<Device | null> {
 
 /** Make a key, hand its public half (SPKI, base64) in with the one-time code, and remember what the server calls this device. */
 export async function enrolDevice(memory: IDBDatabase, code: string): Promise<Device> {
-	const pair = (await kept<CryptoKeyPair>(memory, 'key')) ?? (await crypto.subtle.generateKey(KIND, false, ['sign', 'verify']));
-	await keep(memory, 'key', pair); // before the answer: a lost answer must not orphan the device
+	// A new key each time: when an answer is lost, its device is left without a holder and the next enrolment revokes it.
+	const pair = await crypto.subtle.generateKey(KIND, false, ['sign', 'verify']);
 	const id = await enrol(code, base64(await crypto.subtle.exportKey('spki', pair.publicKey)));
+	await keep(memory, 'key', pair);
 	await keep(memory, 'device', id);
 	return { id, key: pair.privateKey };
 }
