@@ -55,10 +55,7 @@ class City(msgspec.Struct, frozen=True):
     cameras: list[Camera]
     reads: list[tuple[float, str, int, float]]  # time, vehicle, camera, km/h
     tracks: dict[str, np.ndarray]
-
-    @property
-    def patrols(self) -> list[str]:
-        return sorted((name for name in self.tracks if name.startswith("patrol")), key=lambda name: int(name[6:]))
+    patrols: list[str]
 
 
 def _tool(folder: Path, *command: str) -> None:
@@ -134,7 +131,7 @@ def _patrols(folder: Path, profile: Profile, net: sumolib.net.Net) -> None:
     chance = random.Random(profile.seed + 1)
     main = [edge for edge in net.getEdges() if edge.allows("passenger") and MAIN.match(edge.getType() or "")]
     main = [edge for edge in main if edge.getLength() > 40]
-    homes = chance.sample(main, profile.patrols)
+    homes = chance.sample(main, profile.patrols * 11 // 10)  # some cannot be routed, some are left over as traffic
     lines = ["<routes>", '<vType id="patrol" vClass="passenger" speedFactor="normc(0.9,0.1,0.6,1.1)"/>']
     middles = {edge: _middle(edge.getShape()) for edge in main}
     for number, home in enumerate(homes):
@@ -229,4 +226,6 @@ def drive(profile: Profile, folder: Path) -> City:
         )  # fmt: skip
         done.write_bytes(wanted)
     cameras = msgspec.json.decode((folder / "cameras.json").read_bytes(), type=list[Camera])
-    return City(cameras, _read(folder), _tracks(folder))
+    tracks = _tracks(folder)
+    patrols = sorted((name for name in tracks if name.startswith("patrol")), key=lambda name: int(name[6:]))
+    return City(cameras, _read(folder), tracks, patrols[: profile.patrols])
