@@ -152,7 +152,7 @@ def reference() -> str:
         "# Configuration",
         "",
         "One TOML file, `saqtau.toml` in the working folder or named by `--config`. A key that is not listed here is refused.",
-        "Secrets are files (mode 0600), never values. This page is made from `src/saqtau/config.py`.",
+        "Secrets are files (mode 0600), never values. This page is made from the code.",
         "",
         *_table(Config),
     ]

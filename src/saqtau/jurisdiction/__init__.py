@@ -66,6 +66,12 @@ class Reads(Table, frozen=True, kw_only=True):
     window: str
 
 
+class Retention(Table, frozen=True, kw_only=True):
+    """How long what has ended is kept, by class of retention (ISO 8601 durations)."""
+
+    classes: dict[str, str]
+
+
 class Named(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A name in the three languages."""
 
@@ -111,6 +117,7 @@ class Jurisdiction(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     dangerous_speed: Excess
     persistent_violator: PersistentViolator
     reads: Reads
+    retention: Retention
     holidays: Holidays
     regions: Regions
 

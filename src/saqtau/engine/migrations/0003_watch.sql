@@ -4,3 +4,4 @@ create index item_plate on item ((data ->> 'plate'), opened desc)
 
 -- Only a read on the trusted path can found anything together with a later one.
 alter table read_recent add column sure boolean not null default true;
+

@@ -1,0 +1,93 @@
+"""The one place where parts meet: configuration in, processes and answers out."""
+
+import asyncio
+import secrets
+import subprocess
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from saqtau.bootstrap import admin
+from saqtau.bootstrap.ground import stand
+from saqtau.config import Config, read_config
+from saqtau.engine.registers import Report
+from saqtau.engine.verify import Finding
+from saqtau.kernel.errors import Kind, Refused
+from saqtau.web.people import Person
+
+Say = Callable[[str], None]
+
+
+def configured(config: Path | None, folder: Path | None) -> Config:
+    """The configuration, with the folder of the command line. Raises Refused as `read_config`."""
+    return read_config(config, folder)
+
+
+def run(config: Config, *, demonstration: bool, say: Say) -> None:
+    """Start everything and watch over it until Ctrl-C."""
+    from saqtau.bootstrap.run import run_until_stopped
+
+    asyncio.run(run_until_stopped(stand(config), demonstration=demonstration, say=say))
+
+
+def import_map(config: Config, source: Path, say: Say) -> str:
+    """Import an OpenStreetMap extract; returns a sentence about it."""
+    return admin.read_map(stand(config), source, say)
+
+
+def import_register(config: Config, kind: str, source: Path, *, accept_good: bool) -> Report:
+    """Import a register or the watch list."""
+    return asyncio.run(admin.read_register(stand(config), kind, source, _operator(), accept_good=accept_good))
+
+
+def add_user(
+    config: Config,
+    name: str,
+    roles: Sequence[str],
+    regions: Sequence[int],
+    unit: str | None,
+    language: str,
+    password_file: Path | None,
+) -> str | None:
+    """Add an account; returns the password when one was made."""
+    person = Person(name, name, tuple(roles), frozenset(regions), unit, language)
+    password = None if password_file is None else password_file.read_text(encoding="utf-8").strip()
+    return asyncio.run(admin.add_person(stand(config), person, password))
+
+
+def simulate(config: Config, city: Path) -> None:
+    """Drive the city against a running Saqtau until Ctrl-C."""
+    from saqtau.bootstrap.demonstration import drive_city
+
+    asyncio.run(drive_city(stand(config), city))
+
+
+def verify(config: Config, say: Say) -> list[Finding]:
+    """Compare what is stored with what the record says of it."""
+    return asyncio.run(admin.check(stand(config), say))
+
+
+def bench(claim: str | None, say: Say) -> None:
+    """Run a bench of the checkout, or list them."""
+    folder = Path(__file__).parents[3] / "bench"
+    claims = sorted(file.stem for file in folder.glob("*.py"))
+    if not claims:
+        raise Refused(Kind.NOT_FOUND, "benches come with a checkout, not with the installed package", bench="missing")
+    if claim is None:
+        say("\n".join(claims))
+    elif claim not in claims:
+        raise Refused(Kind.NOT_FOUND, f"no bench {claim}: {', '.join(claims)}", bench="unknown")
+    elif code := subprocess.run([sys.executable, str(folder / f"{claim}.py")], check=False).returncode:
+        raise Refused(Kind.UNAVAILABLE, f"bench {claim} ended with {code}", bench="failed")
+
+
+def _operator() -> str:
+    """Who stands at the keyboard, for the import's report."""
+    import getpass
+
+    return f"command line of {getpass.getuser()}"
+
+
+def random_token() -> str:
+    """A secret for a device's path: 43 characters."""
+    return secrets.token_urlsafe(32)

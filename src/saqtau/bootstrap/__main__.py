@@ -1,0 +1,61 @@
+"""One part of Saqtau as a process: `python -m saqtau.bootstrap intake|web|worker --config FILE`."""
+
+import argparse
+import asyncio
+import signal
+import sys
+from pathlib import Path
+
+import structlog
+import uvloop
+
+from saqtau.bootstrap import configured
+from saqtau.bootstrap.ground import Ground, stand
+from saqtau.kernel.errors import Refused
+
+PARTS = ("intake", "web", "worker")
+
+
+async def _run(part: str, ground: Ground) -> None:
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for wanted in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(wanted, stop.set)
+    match part:
+        case "intake":
+            from saqtau.bootstrap.intake import take_in
+
+            await take_in(ground, stop)
+        case "web":
+            from saqtau.bootstrap.web import answer
+
+            await answer(ground, stop)
+        case _:
+            from saqtau.bootstrap.worker import work
+
+            await work(ground, stop)
+
+
+def main() -> None:
+    """Run a part until SIGTERM."""
+    arguments = argparse.ArgumentParser(prog="saqtau.bootstrap")
+    arguments.add_argument("part", choices=PARTS)
+    arguments.add_argument("--config", type=Path, default=None)
+    arguments.add_argument("--folder", type=Path, default=None)
+    chosen = arguments.parse_args()
+    structlog.configure(
+        processors=[
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso"),
+            structlog.processors.format_exc_info,
+            structlog.processors.JSONRenderer(ensure_ascii=False),
+        ]
+    )
+    try:
+        uvloop.run(_run(chosen.part, stand(configured(chosen.config, chosen.folder))))
+    except Refused as refusal:
+        sys.exit(f"{chosen.part}: {refusal.message}")
+
+
+if __name__ == "__main__":
+    main()

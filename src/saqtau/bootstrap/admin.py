@@ -1,0 +1,67 @@
+"""What a person asks of the record from the command line: imports, accounts, checks.
+
+The engine is started for it when no Saqtau runs in the folder.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from saqtau.bootstrap.engine import engine_up
+from saqtau.bootstrap.ground import Ground, now
+from saqtau.engine import postgres
+from saqtau.engine.atlas import import_map
+from saqtau.engine.postgres import APP, WORKER
+from saqtau.engine.registers import Report, import_register
+from saqtau.engine.verify import Finding, verify
+from saqtau.web import people
+
+LARGEST_FILE = 256 << 20
+"""Bytes of a register file; a larger one is refused before it is read."""
+
+
+def read_map(ground: Ground, source: Path, say: Callable[[str], None]) -> str:
+    """Import an extract; returns a sentence about what was found."""
+    graph, tiles = import_map(source, ground.map, ground.law, say)
+    west, south, east, north = tiles.bounds
+    facts = ", ".join(f"{value} {name.replace('_', ' ')}" for name, value in sorted(graph.facts.items()))
+    return (
+        f"{graph.edges} directed edges, {float(graph.length.sum()) / 1000:.0f} km of driving directions; {facts}; "
+        f"from {south:.3f}, {west:.3f} to {north:.3f}, {east:.3f}. A running Saqtau uses it after its next start."
+    )
+
+
+@asynccontextmanager
+async def record(ground: Ground, role: str) -> AsyncIterator[Any]:
+    """A connection to the record as `role`."""
+    async with engine_up(ground):
+        pg = await postgres.connect(ground.server(role), role)
+        try:
+            yield pg
+        finally:
+            await pg.close()
+
+
+async def read_register(ground: Ground, kind: str, source: Path, by: str, *, accept_good: bool) -> Report:
+    """Import a register file. Raises Refused as `import_register`."""
+    data = await asyncio.to_thread(source.read_bytes)
+    async with record(ground, WORKER) as pg:
+        return await import_register(
+            pg, kind, source.name, data, by, now(), accept_good=accept_good, zone=ZoneInfo(ground.law.zone)
+        )
+
+
+async def add_person(ground: Ground, person: people.Person, password: str | None) -> str | None:
+    """Add a person who may log in; returns the password when one was made. Raises Refused(INVALID, CONFLICT)."""
+    async with record(ground, APP) as pg:
+        return await people.add_person(pg, person, password, now())
+
+
+async def check(ground: Ground, say: Callable[[str], None]) -> list[Finding]:
+    """Compare what is stored with what the record says of it."""
+    async with record(ground, WORKER) as pg:
+        return await verify(pg, ground.blobs, ground.history, say)
+

@@ -1,0 +1,67 @@
+"""PostgreSQL and NATS, set up and running: by this process, by another one, or at the given addresses."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from saqtau.bootstrap.ground import Ground, now
+from saqtau.engine import broker, migrate, postgres, sealing
+from saqtau.engine.journal import ensure_streams
+from saqtau.engine.part import Part
+from saqtau.engine.postgres import ADMIN, ROLES, WORKER
+from saqtau.engine.supervisor import Say, Supervisor
+from saqtau.engine.window import ensure_window
+from saqtau.kernel.errors import Kind, Refused
+
+
+def own_parts(ground: Ground) -> list[Part]:
+    """The parts that this machine must run itself."""
+    parts: list[Part] = []
+    settings = ground.config.engine
+    if settings.postgres is None:
+        programs = postgres.binaries(settings.postgres_bin)
+        postgres.prepare(ground.place, programs)
+        parts.append(postgres.part(ground.place, programs))
+    if settings.nats is None:
+        program = broker.binary(settings.nats_server)
+        parts.append(
+            broker.part(ground.place, program, broker.choose_port(ground.place), max_file=settings.journal_bytes)
+        )
+    return parts
+
+
+async def set_up(ground: Ground) -> None:
+    """Roles, schema, streams and the first partitions: safe to do at every start."""
+    await migrate.set_up(ground.server(ADMIN, *ROLES))
+    client = await broker.connect(ground.broker(), "saqtau-setup")
+    try:
+        js = broker.context(client)
+        await ensure_streams(js, ground.broker().replicas)
+        await ensure_window(js, ground.broker().replicas)
+    finally:
+        await client.close()
+    pg = await postgres.connect(ground.server(WORKER), WORKER)
+    try:
+        await sealing.make_ahead(pg, now())
+    finally:
+        await pg.close()
+
+
+@asynccontextmanager
+async def engine_up(ground: Ground, say: Say = lambda _line: None) -> AsyncIterator[Supervisor | None]:
+    """The engine, ready: as it is when a Saqtau runs in this folder, else started for as long as this lasts."""
+    supervisor = Supervisor(ground.place, say)
+    try:
+        supervisor.claim()
+    except Refused as refusal:
+        if refusal.kind is not Kind.CONFLICT:
+            raise
+        yield None
+        return
+    try:
+        for part in await asyncio.to_thread(own_parts, ground):
+            await supervisor.start(part)
+        await set_up(ground)
+        yield supervisor
+    finally:
+        await supervisor.stop()

@@ -1,0 +1,123 @@
+"""What every process of Saqtau stands on: its folder, its addresses, its law, its desks, the clock."""
+
+import secrets
+import time
+from datetime import date
+from pathlib import Path
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import msgspec
+
+from saqtau import jurisdiction
+from saqtau.config import Config
+from saqtau.desks.dangerous_drivers.rules import Limits
+from saqtau.engine import broker, postgres
+from saqtau.engine.broker import Broker
+from saqtau.engine.history import History
+from saqtau.engine.place import Place, open_place, password
+from saqtau.engine.postgres import Server
+from saqtau.engine.sealing import Keeping
+from saqtau.jurisdiction import Jurisdiction
+from saqtau.kernel.clock import SECOND, Instant
+from saqtau.kernel.desk import Desks, discover, gather
+from saqtau.kernel.ids import uuid7_source
+from saqtau.kernel.rights import must_be_lawful
+from saqtau.kernel.terms import Calendar, parse_term
+
+
+def now() -> Instant:
+    """The clock of this machine, in Unix milliseconds."""
+    return Instant(time.time_ns() // 1_000_000)
+
+
+ids = uuid7_source(now, secrets.token_bytes)
+
+
+class Ground(msgspec.Struct, frozen=True, kw_only=True):
+    """Opened once a process."""
+
+    config: Config
+    place: Place
+    law: Jurisdiction
+    desks: Desks
+    calendar: Calendar
+
+    @property
+    def map(self) -> Path:
+        """Graph and tiles."""
+        return self.place.folder / "map"
+
+    @property
+    def blobs(self) -> Path:
+        """Pictures."""
+        return self.place.folder / "blobs"
+
+    @property
+    def history(self) -> Path:
+        """Sealed reads."""
+        return self.place.folder / "history"
+
+    def open_history(self) -> History:
+        """The sealed reads; plates stand in access entries as hashes under a key of this folder."""
+        return History(self.history, password(self.place, "plate-objects").encode()[:64])
+
+    @property
+    def keeping(self) -> Keeping:
+        """How long what is kept, as the jurisdiction's table says."""
+        terms = {name: parse_term(term).millis for name, term in self.law.retention.classes.items()}
+        window = round(self.window_seconds * SECOND)
+        return Keeping(history=terms, positions=terms["positions"], recent=2 * window)
+
+    @property
+    def window_seconds(self) -> float:
+        """How long a read that hits nothing may be remembered."""
+        return parse_term(self.config.reads.window or self.law.reads.window).millis / SECOND
+
+    @property
+    def limits(self) -> Limits:
+        """Figures of the dangerous drivers' desk."""
+        return Limits(tolerance=self.law.tolerance.kmh, dangerous=self.law.dangerous_speed.kmh)
+
+    def server(self, *roles: str) -> Server:
+        """PostgreSQL, for a process that may be these roles."""
+        if self.config.engine.postgres is None:
+            return postgres.own_server(self.place, roles)
+        return postgres.given_server(self.place, self.config.engine.postgres, self.config.engine.postgres_admin, roles)
+
+    def broker(self) -> Broker:
+        """NATS."""
+        engine = self.config.engine
+        if engine.nats is None:
+            return broker.own_broker(self.place)
+        return broker.given_broker(self.place, engine.nats, engine.nats_password, engine.replicas)
+
+
+def stand(config: Config) -> Ground:
+    """Open the folder, read the law, and check every desk against the rules of rights.
+
+    Raises Refused (folder, jurisdiction) and ValueError for a desk that breaks a rule: then nothing starts.
+    """
+    law = jurisdiction.load(config.jurisdiction)
+    desks = tuple(discover("saqtau.desks"))
+    must_be_lawful(*desks)
+    return Ground(
+        config=config,
+        place=open_place(config.engine.folder),
+        law=law,
+        desks=gather(*desks),
+        calendar=calendar_of(law),
+    )
+
+
+def calendar_of(law: Jurisdiction) -> Calendar:
+    """Working days of the jurisdiction."""
+    free: frozenset[date] = frozenset(day.date for day in law.holidays.days)
+    return Calendar(zone=ZoneInfo(law.zone), holidays=free, worked=frozenset(law.holidays.worked))
+
+
+async def links(ground: Ground, role: str, name: str, size: int = 10) -> tuple[Any, Any, Any]:
+    """(PostgreSQL pool as `role`, NATS client, JetStream context). Raises Refused(UNAVAILABLE)."""
+    pool = await postgres.pool(ground.server(role), role, size)
+    nc = await broker.connect(ground.broker(), name)
+    return pool, nc, broker.context(nc)

@@ -1,0 +1,167 @@
+"""The intake: where devices push. Its answer "received" means on disk."""
+
+import asyncio
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import uvicorn
+from prometheus_client import REGISTRY
+
+from saqtau.bootstrap.ground import Ground, ids, links, now
+from saqtau.devices.hikvision.server import pushes
+from saqtau.devices.http import App, Handler, serve
+from saqtau.devices.off_road import off_road_of
+from saqtau.devices.owntracks.server import Phone, locations
+from saqtau.devices.tablet.server import Enrolled, positions
+from saqtau.devices.track import OffRoad, no_map
+from saqtau.engine.atlas import Atlas, open_atlas
+from saqtau.engine.failures import refusals
+from saqtau.engine.journal import POSITIONS, ensure_streams
+from saqtau.engine.pack import Packer, read_packer
+from saqtau.engine.postgres import WORKER
+from saqtau.engine.registry import NOTHING, Registers, read_registers
+from saqtau.engine.window import Window, ensure_window
+from saqtau.engine.worker import every
+from saqtau.kernel.register import Camera
+from saqtau.kernel.signal import Position
+
+_DEVICES = """
+    select d.id, d.unit, d.public_key from devices d join people p on p.id = d.officer
+    where d.revoked is null and p.disabled is null
+"""
+_KEEP = "insert into quarantine (at, source, camera, reason, raw) values ($1, 'device', $2, $3, $4)"
+
+
+class _Server(uvicorn.Server):
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Not uvicorn's business: what was taken is written before the process ends."""
+        yield
+
+
+class Known:
+    """Cameras, phones and tablets that may speak, in memory; read again every second."""
+
+    def __init__(self) -> None:
+        self.registers: Registers = NOTHING
+        self.tablets: dict[str, Enrolled] = {}
+
+    async def refresh(self, pool: Any) -> None:
+        """As the record has them now."""
+        async with pool.acquire() as pg:
+            self.registers = await read_registers(pg, self.registers, now())
+            await self.refresh_tablets(pg)
+
+    async def refresh_tablets(self, pg: Any) -> None:
+        """Enrolled tablets only."""
+        self.tablets = {row[0]: Enrolled(row[1], row[2]) for row in await pg.fetch(_DEVICES)}
+
+    def tablet(self, device: str) -> Enrolled | None:
+        """An enrolled tablet."""
+        return self.tablets.get(device)
+
+    def camera(self, digest: bytes) -> Camera | None:
+        """The camera a token was given to."""
+        return self.registers.by_token.get(digest)
+
+    def phone(self, digest: bytes) -> Phone | None:
+        """The phone a token was given to."""
+        unit = self.registers.units_by_token.get(digest)
+        return None if unit is None else Phone(device=f"phone-{unit}", unit=unit)
+
+
+def position_packer(js: Any) -> Packer[Position]:
+    """The packer of positions: by unit, not sealed; a track is kept as long as its law says."""
+    return Packer(js, now, ids, key=lambda position: position.unit, stream=POSITIONS)
+
+
+def tablet_input(known: Known, packer: Packer[Position], atlas: Atlas | None) -> Handler:
+    """`POST /tablet/positions`."""
+    return positions(
+        devices=known.tablet,
+        take_positions=_taking(packer),
+        clock=now,
+        registry=REGISTRY,
+        off_road=_off_road(atlas),
+    )
+
+
+def _taking(packer: Packer[Position]) -> Any:
+    async def take(found: Sequence[Position]) -> None:
+        await packer.put_all(found)
+
+    return take
+
+
+def _off_road(atlas: Atlas | None) -> OffRoad:
+    return no_map if atlas is None else off_road_of(atlas.roads)
+
+
+def device_app(known: Known, pool: Any, reads: Any, tracks: Packer[Position], atlas: Atlas | None) -> App:
+    """Every family of devices under its path."""
+
+    async def quarantine(camera: str, reason: str, raw: bytes) -> None:
+        with refusals():
+            await pool.execute(_KEEP, now(), camera, reason, raw)
+
+    return serve(
+        {
+            "/hikvision/": pushes(
+                cameras=known.camera,
+                take_read=reads.put,
+                quarantine=quarantine,
+                clock=now,
+                registry=REGISTRY,
+            ),
+            "/tablet/positions": tablet_input(known, tracks, atlas),
+            "/owntracks/": locations(
+                phones=known.phone,
+                take_positions=_taking(tracks),
+                clock=now,
+                registry=REGISTRY,
+                off_road=_off_road(atlas),
+            ),
+        }
+    )
+
+
+async def take_in(ground: Ground, stop: asyncio.Event) -> None:
+    """Answer devices until told to stop; what was taken is written before the process ends."""
+    pool, nc, js = await links(ground, WORKER, "saqtau-intake", size=4)
+    replicas = ground.broker().replicas
+    await ensure_streams(js, replicas)
+    await ensure_window(js, replicas)
+    reads = read_packer(js, Window(js, ground.window_seconds), now, ids)
+    tracks = position_packer(js)
+    atlas = await asyncio.to_thread(open_atlas, ground.map)
+    known = Known()
+    await known.refresh(pool)
+    settings = ground.config.intake
+    server = _Server(
+        uvicorn.Config(
+            device_app(known, pool, reads, tracks, atlas),
+            host=settings.host,
+            port=settings.port,
+            loop="uvloop",
+            http="httptools",
+            ws="none",
+            lifespan="on",
+            access_log=False,
+            log_level="warning",
+            server_header=False,
+            proxy_headers=False,
+            timeout_graceful_shutdown=1,
+            timeout_keep_alive=75,
+            limit_concurrency=16_000,
+        )
+    )
+    refreshing = asyncio.create_task(every(1.0, "devices", lambda: known.refresh(pool), stop))
+    serving = asyncio.create_task(server.serve())
+    await asyncio.wait({asyncio.create_task(stop.wait()), serving}, return_when=asyncio.FIRST_COMPLETED)
+    server.should_exit = True
+    await serving
+    await asyncio.gather(reads.close(), tracks.close())
+    refreshing.cancel()
+    await nc.close()
+    pool.terminate()

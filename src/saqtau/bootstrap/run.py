@@ -1,0 +1,105 @@
+"""`saqtau run`: the engine, the parts, the watch."""
+
+import asyncio
+import signal
+import sys
+from pathlib import Path
+
+import structlog
+
+from saqtau.bootstrap import demonstration as show
+from saqtau.bootstrap.engine import engine_up
+from saqtau.bootstrap.ground import Ground
+from saqtau.config import encode
+from saqtau.engine.part import Part
+from saqtau.engine.place import write_private
+from saqtau.engine.supervisor import Say, Supervisor
+from saqtau.kernel.errors import Kind, Refused
+
+PATIENCE = 120.0
+"""Seconds a part may take to answer; the first start compiles the road searches."""
+
+
+def child(ground: Ground, name: str, part: str, config: Path, ready: tuple[str, int] | None = None) -> Part:
+    """A process of ours. ready: (host, port) that must answer."""
+
+    async def wait() -> None:
+        if ready is not None:
+            await answers(*ready)
+
+    return Part(
+        name=name,
+        command=(sys.executable, "-m", "saqtau.bootstrap", part, "--config", str(config)),
+        ready=wait,
+    )
+
+
+async def answers(host: str, port: int, patience: float = PATIENCE) -> None:
+    """Return when something listens there. Raises Refused(UNAVAILABLE)."""
+    loop = asyncio.get_running_loop()
+    end = loop.time() + patience
+    while True:
+        try:
+            _, writer = await asyncio.wait_for(asyncio.open_connection(host, port), 1.0)
+        except (OSError, TimeoutError):
+            if loop.time() > end:
+                raise Refused(Kind.UNAVAILABLE, f"nobody answers at {host}:{port}", part="silent") from None
+            await asyncio.sleep(0.1)
+        else:
+            writer.close()
+            return
+
+
+def parts_of(ground: Ground, config: Path) -> list[Part]:
+    """What serves, in the order of its start."""
+    settings = ground.config
+    workers = [child(ground, f"worker-{n + 1}", "worker", config) for n in range(settings.engine.workers)]
+    return [
+        *workers,
+        child(ground, "intake", "intake", config, (settings.intake.host, settings.intake.port)),
+        child(ground, "web", "web", config, (settings.web.host, settings.web.port)),
+    ]
+
+
+async def run_until_stopped(ground: Ground, *, demonstration: bool, say: Say) -> None:
+    """Everything, until SIGINT or SIGTERM."""
+    structlog.configure(processors=[structlog.processors.add_log_level, structlog.dev.ConsoleRenderer(colors=False)])
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for wanted in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(wanted, stop.set)
+    working = asyncio.create_task(_run(ground, stop, demonstration=demonstration, say=say))
+    stopping = asyncio.create_task(stop.wait())
+    await asyncio.wait({working, stopping}, return_when=asyncio.FIRST_COMPLETED)
+    if not working.done() and not stop.is_set():
+        working.cancel()
+    await working
+
+
+async def _run(ground: Ground, stop: asyncio.Event, *, demonstration: bool, say: Say) -> None:
+    say("Starting PostgreSQL and NATS ...")
+    async with engine_up(ground, say) as supervisor:
+        if supervisor is None:
+            raise Refused(Kind.CONFLICT, f"a Saqtau runs in {ground.place.folder} already", folder="in_use")
+        config = ground.place.run / "saqtau.toml"
+        write_private(config, encode(ground.config))
+        if demonstration:
+            await show.prepare(ground, say)
+        await _serve(ground, supervisor, config, stop, demonstration=demonstration, say=say)
+
+
+async def _serve(
+    ground: Ground, supervisor: Supervisor, config: Path, stop: asyncio.Event, *, demonstration: bool, say: Say
+) -> None:
+    for part in parts_of(ground, config):
+        if stop.is_set():
+            return
+        say(f"Starting {part.name} ...")
+        await supervisor.start(part)
+    web = ground.config.web
+    say(f"Saqtau is up: http://{web.host}:{web.port}  (tablet page: http://{web.host}:{web.port}/tablet)")
+    if demonstration:
+        say(show.accounts_told(ground))
+        await supervisor.start(child(ground, "simulate", "simulate", config))
+        say("The city drives. The first alert comes within about a minute. Ctrl-C stops everything.")
+    await supervisor.run(stop)

@@ -1,0 +1,67 @@
+"""The web process: console, tablet page and their API, and the tablets' positions from the same origin."""
+
+import asyncio
+from importlib.resources import files
+from ipaddress import ip_address
+from pathlib import Path
+
+from saqtau.bootstrap.ground import Ground, ids, links, now
+from saqtau.bootstrap.intake import Known, position_packer, tablet_input
+from saqtau.devices.http import serve
+from saqtau.engine.atlas import open_atlas
+from saqtau.engine.blobs import Blobs
+from saqtau.engine.journal import ensure_streams
+from saqtau.engine.postgres import APP
+from saqtau.engine.worker import every
+from saqtau import roads
+from saqtau.web.app import create_app
+from saqtau.web.parts import Parts
+from saqtau.web.serve import server
+
+
+async def answer(ground: Ground, stop: asyncio.Event) -> None:
+    """Answer browsers until SIGTERM."""
+    pool, nc, js = await links(ground, APP, "saqtau-web", size=20)
+    await ensure_streams(js, ground.broker().replicas)
+    atlas = await asyncio.to_thread(open_atlas, ground.map)
+    if atlas is not None:
+        await asyncio.to_thread(roads.warm)
+    known = Known()
+    tracks = position_packer(js)
+
+    async def refresh() -> None:
+        async with pool.acquire() as pg:
+            await known.refresh_tablets(pg)
+
+    await refresh()
+    settings = ground.config.web
+    app = create_app(
+        Parts(
+            pg=pool,
+            nc=nc,
+            js=js,
+            desks=ground.desks,
+            clock=now,
+            ids=ids,
+            calendar=ground.calendar,
+            blobs=Blobs(ground.blobs),
+            history=ground.open_history(),
+            map=ground.map,
+            dist=console(),
+            atlas=atlas,
+            tablet_intake=serve({"/tablet/positions": tablet_input(known, tracks, atlas)}),
+            secure=not ip_address(settings.host).is_loopback,
+        )
+    )
+    refreshing = asyncio.create_task(every(1.0, "tablets", refresh, stop))
+    await server(app, settings.host, settings.port).serve()
+    refreshing.cancel()
+    await tracks.close()
+    await nc.close()
+    pool.terminate()
+
+
+def console() -> Path | None:
+    """The built console inside the package; None when it was not built."""
+    dist = Path(str(files("saqtau.web"))) / "dist"
+    return dist if (dist / "index.html").is_file() else None

@@ -1,0 +1,96 @@
+"""The worker: journal into record, deadlines, silence, partitions, forgetting. Any number of them share the work."""
+
+import asyncio
+from typing import Any
+
+
+from saqtau import roads
+from saqtau.bootstrap.ground import Ground, ids, links, now
+from saqtau.engine import outbox, sealing, silence, store
+from saqtau.engine.atlas import Whereabouts, open_atlas
+from saqtau.engine.blobs import Blobs
+from saqtau.engine.claims import committed
+from saqtau.engine.erasure import erase_ended
+from saqtau.engine.journal import POSITIONS, READS, ensure_streams
+from saqtau.engine.positions import LIVE, Positions, hear, last_fixes
+from saqtau.engine.postgres import WORKER
+from saqtau.engine.reads import Reads
+from saqtau.engine.timers import expire_due
+from saqtau.engine.window import Window, ensure_window
+from saqtau.engine.worker import Worker, every
+
+
+async def work(ground: Ground, stop: asyncio.Event) -> None:
+    """Work until told to stop."""
+    pool, nc, js = await links(ground, WORKER, "saqtau-worker")
+    broker = ground.broker()
+    await ensure_streams(js, broker.replicas)
+    await ensure_window(js, broker.replicas)
+    window = Window(js, ground.window_seconds)
+    atlas = await asyncio.to_thread(open_atlas, ground.map)
+    if atlas is not None:
+        await asyncio.to_thread(roads.warm)
+    whereabouts = None if atlas is None else Whereabouts(atlas)
+    blobs = Blobs(ground.blobs)
+    history, keeping = ground.open_history(), ground.keeping
+    positions = Positions(atlas, now, nc.publish)
+    reads = Reads(
+        js=js,
+        window=window,
+        window_seconds=ground.window_seconds,
+        atlas=atlas,
+        whereabouts=whereabouts,
+        desks=ground.desks,
+        limits=ground.limits,
+        calendar=ground.calendar,
+        blobs=blobs,
+        clock=now,
+        ids=ids,
+    )
+    async with pool.acquire() as pg:
+        await store.keep_specs(pg, ground.desks, now())
+        await sealing.make_ahead(pg, now())
+        await reads.refresh(pg)
+        if whereabouts is not None:
+            whereabouts.see(await last_fixes(pg, atlas))
+    if whereabouts is not None:
+        await nc.subscribe(LIVE, cb=lambda message: _heard(whereabouts, message))
+
+    async def expire() -> None:
+        _, parcels = await expire_due(pool, ground.desks, now(), ids, ground.calendar)
+        await outbox.publish(js, pool, parcels)
+
+    async def listen() -> None:
+        async with pool.acquire() as pg:
+            parcels = await silence.listen(pg, ground.desks, now(), ids, ground.calendar)
+        await outbox.publish(js, pool, parcels)
+
+    async def refresh() -> None:
+        async with pool.acquire() as pg:
+            await reads.refresh(pg)
+            await positions.refresh(pg)
+
+    async def forget() -> None:
+        async with pool.acquire() as pg:
+            await window.forget(now(), await committed(pg, READS.name))
+
+    async def keep_house() -> None:
+        await sealing.keep_house(pool, history, keeping, now())
+        await erase_ended(pool, blobs, keeping.history, now())
+
+    worker = Worker(pool, nc, js, {READS: reads, POSITIONS: positions}, now)
+    chores = [
+        every(0.25, "deadlines", expire, stop),
+        every(1.0, "registers", refresh, stop),
+        every(1.0, "outbox", lambda: outbox.sweep(pool, js, now()), stop),
+        every(5.0, "silence", listen, stop),
+        every(30.0, "window", forget, stop),
+        every(60.0, "retention", keep_house, stop),
+    ]
+    await asyncio.gather(worker.run(stop), *chores)
+    await nc.close()
+    pool.terminate()
+
+
+async def _heard(whereabouts: Whereabouts, message: Any) -> None:
+    whereabouts.see(hear(message.data))
