@@ -9,6 +9,7 @@ import math
 from functools import lru_cache
 from random import Random
 
+import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 LETTERS = "ABCDEFGHJKLMNOPRSTUVWXYZ"
@@ -35,10 +36,11 @@ def random_plate(random: Random, region: int) -> str:
     return f"{random.randint(1, 999):03}{letters}{region:02}"
 
 
-def misread(plate: str, random: Random) -> tuple[str, int]:
+def misread(plate: str, random: np.random.Generator) -> tuple[str, int]:
     """The plate with one character taken for another, and where. The region's code stays, as it is read twice."""
-    place = random.randrange(min(6, len(plate)))
-    return plate[:place] + random.choice(CONFUSED.get(plate[place], plate[place])) + plate[place + 1 :], place
+    place = int(random.integers(0, min(6, len(plate))))
+    others = CONFUSED.get(plate[place], plate[place])
+    return plate[:place] + others[int(random.integers(0, len(others)))] + plate[place + 1 :], place
 
 
 def crop(plate: str, *, blur: float = 0.0) -> bytes:
