@@ -6,7 +6,7 @@ that they share their fsyncs.
 
 import asyncio
 import secrets
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Generic, TypeVar
 
 import msgspec
@@ -133,17 +133,18 @@ class Packer(Generic[T]):
         task.add_done_callback(self._writing.discard)
 
     async def _publish(self, packs: dict[int, _Pack]) -> None:
+        answers: Sequence[int | Exception]
         try:
             messages = await self._messages(packs)
             answers = await publish_together(self._js, messages)
-        except Refused as refused:
-            answers = [refused] * len(packs)
+        except Exception as error:  # noqa: BLE001 - whatever it is, those who wait must hear of it
+            answers = [error] * len(packs)
         finally:
             self._bytes -= sum(pack.size for pack in packs.values())
             if self._bytes <= self._bound:
                 self._eased.set()
         for pack, answer in zip(packs.values(), answers, strict=True):
-            if isinstance(answer, Refused):
+            if isinstance(answer, Exception):
                 pack.done.set_exception(answer)
                 pack.done.exception()  # nobody may be waiting any more: not an error of ours
             else:
