@@ -5,7 +5,7 @@ from math import cos, radians
 import msgspec
 
 from saqtau.roads.build import Restriction, Street, TurnCosts, build_graph
-from saqtau.roads.graph import METRES_PER_DEGREE, Place, RoadGraph, place_xy
+from saqtau.roads.graph import METRES_PER_DEGREE, Place, RoadGraph
 
 LAT, LON = 43.2, 76.9
 FREE = TurnCosts(junction=0, signals=0, right=0, left=0, back=0)
@@ -43,10 +43,6 @@ class Drawing(msgspec.Struct):
         """Whether one may drive a to b to c."""
         graph, edge = self.graph, self.edge(a, b)
         return self.edge(b, c) in graph.arc_to[graph.arc_start[edge] : graph.arc_start[edge + 1]]
-
-    def position(self, place: Place) -> tuple[float, float]:
-        lat, lon = self.graph.degrees(__import__("numpy").array(place_xy(self.graph, place)))
-        return float(lat), float(lon)
 
 
 def draw(
