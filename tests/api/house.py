@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import httpx
+from tests.running import free_ports
 
 from saqtau.engine import broker, postgres
 from saqtau.engine.blobs import Blobs
@@ -20,6 +21,8 @@ from saqtau.web.limits import Limits
 from saqtau.web.parts import Parts
 from saqtau.web.people import Person, add_person
 from saqtau.web.serve import server
+
+__all__ = ["House", "Time", "free_ports", "move_in", "standing"]
 
 PASSWORD = "correct-horse-battery"
 WIDE = Limits(session_rate=10_000, session_burst=100_000, address_rate=10_000, address_burst=100_000)

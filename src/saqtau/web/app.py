@@ -3,6 +3,7 @@
 import asyncio
 import os
 import signal
+import time
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
 from functools import partial
@@ -24,7 +25,7 @@ from saqtau.web.api import API
 from saqtau.web.auth import Doorkeeper
 from saqtau.web.errors import HANDLERS, TROUBLE
 from saqtau.web.live import Hub, drive, follow_feed, follow_positions, watch_sessions
-from saqtau.web.metrics import REQUESTS
+from saqtau.web.metrics import REQUESTS, SECONDS
 from saqtau.web.pages import PAGES
 from saqtau.web.parts import Parts
 from saqtau.web.schema import BODY_LIMIT, BY_SESSION, StrictStructs
@@ -139,7 +140,10 @@ def _told_of_death(task: "asyncio.Task[None]") -> None:
 
 
 async def count_answer(message: Message, scope: Scope) -> None:
-    """Count answers by call and status."""
+    """Count answers by call and status, and how soon they began."""
     if message["type"] == "http.response.start":
         call = getattr(scope.get("route_handler"), "operation_id", None)
         REQUESTS.labels(str(call or "other"), str(message["status"])).inc()
+        began = scope.get("state", {}).get("began")
+        if call is not None and began is not None:
+            SECONDS.labels(str(call)).observe(time.perf_counter() - began)

@@ -1,6 +1,7 @@
 """Who asks: logging in, the session of a request, and what a request that changes something must bring."""
 
 import asyncio
+import time
 from typing import Any, Final
 
 from litestar import Request
@@ -62,6 +63,7 @@ def session_of(request: Request[Any, Any, Any]) -> Session:
 
 async def counted(connection: ASGIConnection[Any, Any, Any, Any], _: BaseRouteHandler) -> None:
     """A guard: no address asks more than its share, and no other site's page changes anything here."""
+    connection.state.began = time.perf_counter()
     parts: Parts = connection.app.state.parts
     doorkeeper_of(connection).by_address.take(address_of(connection), parts.clock())
     if connection.scope.get("method") not in SAFE:

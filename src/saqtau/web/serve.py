@@ -5,16 +5,19 @@ from types import FrameType
 import uvicorn
 from litestar import Litestar
 
+from saqtau.web.protocol import BoundedProtocol
+
 GRACE = 1
 """Seconds that running answers get to finish."""
 
 
 class _Server(uvicorn.Server):
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
-        """Ends live streams before uvicorn waits for open answers."""
+        """End live streams before uvicorn waits for open answers; not raised again, so that `serve` returns."""
         app: Litestar = self.config.app  # type: ignore[assignment]
         app.state.loop.call_soon_threadsafe(app.state.hub.stop)
         super().handle_exit(sig, frame)
+        self._captured_signals.clear()
 
 
 def server(app: Litestar, host: str, port: int, *, trusted_proxies: str = "127.0.0.1") -> uvicorn.Server:
@@ -27,7 +30,7 @@ def server(app: Litestar, host: str, port: int, *, trusted_proxies: str = "127.0
         host=host,
         port=port,
         loop="uvloop",
-        http="httptools",
+        http=BoundedProtocol,
         ws="none",
         lifespan="on",
         access_log=False,
@@ -36,7 +39,6 @@ def server(app: Litestar, host: str, port: int, *, trusted_proxies: str = "127.0
         timeout_graceful_shutdown=GRACE,
         timeout_keep_alive=30,
         limit_concurrency=4_000,
-        h11_max_incomplete_event_size=32 * 1024,
         proxy_headers=True,
         forwarded_allow_ips=trusted_proxies,
     )
