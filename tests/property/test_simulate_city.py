@@ -5,13 +5,12 @@ from hypothesis import strategies as st
 
 from saqtau.simulate.city import make_city
 from saqtau.simulate.lattice import degrees
-from saqtau.simulate.scenery import with_scenery
 
 
 @settings(max_examples=15, deadline=None)
 @given(st.integers(0, 2**31))
 def test_every_way_is_made_of_nodes_that_are_there_and_lie_in_the_steppe(seed):
-    city = with_scenery(make_city(seed), seed)
+    city = make_city(seed)
     points = {node.id: node.point for node in city.nodes}
     assert len(points) == len(city.nodes)
     for way in city.ways:

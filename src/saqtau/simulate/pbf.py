@@ -5,7 +5,7 @@ from pathlib import Path
 import osmium
 
 from saqtau.kernel.errors import Kind, Refused
-from saqtau.simulate.city import City
+from saqtau.simulate.streets import City
 from saqtau.simulate.lattice import degrees
 
 

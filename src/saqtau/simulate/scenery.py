@@ -6,7 +6,7 @@ from random import Random
 
 import msgspec
 
-from saqtau.simulate.city import DIAGONAL, City, Node, Way
+from saqtau.simulate.streets import DIAGONAL, City, Node, Way
 from saqtau.simulate.lattice import LINES, RIVER, Lattice, Point
 from saqtau.simulate.names import CITY_NAME, LAKE_NAME, RIVER_NAME
 

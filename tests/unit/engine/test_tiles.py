@@ -10,13 +10,12 @@ from saqtau.engine.tiles import ATTRIBUTION, build_tiles, read_map
 from saqtau.kernel.errors import Kind, Refused
 from saqtau.simulate.city import make_city
 from saqtau.simulate.pbf import write_pbf
-from saqtau.simulate.scenery import with_scenery
 
 
 @pytest.fixture(scope="module")
 def extract(tmp_path_factory):
     file = tmp_path_factory.mktemp("extract") / "city.osm.pbf"
-    write_pbf(with_scenery(make_city(7), 7), file)
+    write_pbf(make_city(7), file)
     return file
 
 

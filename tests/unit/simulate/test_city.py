@@ -7,14 +7,14 @@ import osmium
 import pytest
 
 from saqtau.kernel.errors import Kind, Refused
-from saqtau.simulate.city import LIMITS, make_city
+from saqtau.simulate.city import make_city
 from saqtau.simulate.pbf import write_pbf
-from saqtau.simulate.scenery import with_scenery
+from saqtau.simulate.streets import LIMITS
 
 
 @pytest.fixture(scope="module")
 def city():
-    return with_scenery(make_city(7), 7)
+    return make_city(7)
 
 
 @pytest.fixture(scope="module")
