@@ -10,5 +10,9 @@ R = TypeVar("R")
 
 
 def compiled(function: Callable[P, R]) -> Callable[P, R]:
-    """The function as machine code. The first call with new argument types compiles or loads it (see `warm`)."""
-    return cast("Callable[P, R]", njit(cache=True, nogil=True, error_model="numpy")(function))
+    """The function as machine code. The first call with new argument types compiles or loads it (see `warming`)."""
+    try:
+        made = njit(cache=True, nogil=True, error_model="numpy")(function)
+    except RuntimeError:  # neither the package's folder nor a home can be written: compile at every start
+        made = njit(nogil=True, error_model="numpy")(function)
+    return cast("Callable[P, R]", made)

@@ -163,7 +163,7 @@ def import_osm(
                     left_out += rule is None
                     if rule is not None:
                         rules.append(rule)
-    except (RuntimeError, OSError, ValueError) as error:
+    except (RuntimeError, OSError, ValueError, osmium.InvalidLocationError) as error:
         raise Refused(Kind.INVALID, f"map {path.name}: broken extract ({error})", map="broken") from error
     with path.open("rb") as source:
         digest = hashlib.file_digest(source, "sha256").hexdigest()
