@@ -5,8 +5,8 @@ from pathlib import Path
 import osmium
 
 from saqtau.kernel.errors import Kind, Refused
-from saqtau.simulate.streets import City
 from saqtau.simulate.lattice import degrees
+from saqtau.simulate.streets import City
 
 
 def write_pbf(city: City, file: Path) -> None:

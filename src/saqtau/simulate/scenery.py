@@ -6,9 +6,9 @@ from random import Random
 
 import msgspec
 
-from saqtau.simulate.streets import DIAGONAL, City, Node, Way
 from saqtau.simulate.lattice import LINES, RIVER, Lattice, Point
 from saqtau.simulate.names import CITY_NAME, LAKE_NAME, RIVER_NAME
+from saqtau.simulate.streets import DIAGONAL, City, Node, Way
 
 QUARTER = 3  # blocks a side of a quarter with one kind of use
 USES = ("residential", "residential", "residential", "residential", "commercial", "industrial")

@@ -1,4 +1,4 @@
-"""The streets of a city made from a seed, with OpenStreetMap tags, one-way pairs, bridges, roundabouts, forbidden turns.
+"""The streets of a city made from a seed: OpenStreetMap tags, one-way pairs, bridges, roundabouts, forbidden turns.
 
 The result is plain nodes, ways and restrictions; `pbf.write_pbf` makes a real extract of it, so that the very same
 `map import` reads the generated city and a real one.
