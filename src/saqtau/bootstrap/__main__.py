@@ -1,4 +1,4 @@
-"""One part of Saqtau as a process: `python -m saqtau.bootstrap intake|web|worker --config FILE`."""
+"""One part of Saqtau as a process: `python -m saqtau.bootstrap intake|web|worker|simulate --config FILE`."""
 
 import argparse
 import asyncio
@@ -13,10 +13,15 @@ from saqtau.bootstrap import configured
 from saqtau.bootstrap.ground import Ground, stand
 from saqtau.kernel.errors import Refused
 
-PARTS = ("intake", "web", "worker")
+PARTS = ("intake", "web", "worker", "simulate")
 
 
 async def _run(part: str, ground: Ground) -> None:
+    if part == "simulate":
+        from saqtau.bootstrap.demonstration import drive_city
+
+        await drive_city(ground)
+        return
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for wanted in (signal.SIGTERM, signal.SIGINT):

@@ -64,4 +64,3 @@ async def check(ground: Ground, say: Callable[[str], None]) -> list[Finding]:
     """Compare what is stored with what the record says of it."""
     async with record(ground, WORKER) as pg:
         return await verify(pg, ground.blobs, ground.history, say)
-

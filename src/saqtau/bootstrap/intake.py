@@ -73,7 +73,8 @@ class Known:
 
 def position_packer(js: Any) -> Packer[Position]:
     """The packer of positions: by unit, not sealed; a track is kept as long as its law says."""
-    return Packer(js, now, ids, key=lambda position: position.unit, stream=POSITIONS)
+    # a position may wait longer than a read: at 20 ms the 64 partitions would carry three of them a message
+    return Packer(js, now, ids, key=lambda position: position.unit, stream=POSITIONS, flush=0.1)
 
 
 def tablet_input(known: Known, packer: Packer[Position], atlas: Atlas | None) -> Handler:

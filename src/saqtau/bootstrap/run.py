@@ -20,7 +20,7 @@ PATIENCE = 120.0
 """Seconds a part may take to answer; the first start compiles the road searches."""
 
 
-def child(ground: Ground, name: str, part: str, config: Path, ready: tuple[str, int] | None = None) -> Part:
+def child(name: str, part: str, config: Path, ready: tuple[str, int] | None = None) -> Part:
     """A process of ours. ready: (host, port) that must answer."""
 
     async def wait() -> None:
@@ -53,11 +53,11 @@ async def answers(host: str, port: int, patience: float = PATIENCE) -> None:
 def parts_of(ground: Ground, config: Path) -> list[Part]:
     """What serves, in the order of its start."""
     settings = ground.config
-    workers = [child(ground, f"worker-{n + 1}", "worker", config) for n in range(settings.engine.workers)]
+    workers = [child(f"worker-{n + 1}", "worker", config) for n in range(settings.engine.workers)]
     return [
         *workers,
-        child(ground, "intake", "intake", config, (settings.intake.host, settings.intake.port)),
-        child(ground, "web", "web", config, (settings.web.host, settings.web.port)),
+        child("intake", "intake", config, (settings.intake.host, settings.intake.port)),
+        child("web", "web", config, (settings.web.host, settings.web.port)),
     ]
 
 
@@ -100,6 +100,6 @@ async def _serve(
     say(f"Saqtau is up: http://{web.host}:{web.port}  (tablet page: http://{web.host}:{web.port}/tablet)")
     if demonstration:
         say(show.accounts_told(ground))
-        await supervisor.start(child(ground, "simulate", "simulate", config))
+        await supervisor.start(child("simulate", "simulate", config))
         say("The city drives. The first alert comes within about a minute. Ctrl-C stops everything.")
     await supervisor.run(stop)

@@ -5,6 +5,7 @@ from importlib.resources import files
 from ipaddress import ip_address
 from pathlib import Path
 
+from saqtau import roads
 from saqtau.bootstrap.ground import Ground, ids, links, now
 from saqtau.bootstrap.intake import Known, position_packer, tablet_input
 from saqtau.devices.http import serve
@@ -13,7 +14,6 @@ from saqtau.engine.blobs import Blobs
 from saqtau.engine.journal import ensure_streams
 from saqtau.engine.postgres import APP
 from saqtau.engine.worker import every
-from saqtau import roads
 from saqtau.web.app import create_app
 from saqtau.web.parts import Parts
 from saqtau.web.serve import server

@@ -1,8 +1,8 @@
 """The worker: journal into record, deadlines, silence, partitions, forgetting. Any number of them share the work."""
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from typing import Any
-
 
 from saqtau import roads
 from saqtau.bootstrap.ground import Ground, ids, links, now
@@ -54,7 +54,7 @@ async def work(ground: Ground, stop: asyncio.Event) -> None:
         if whereabouts is not None:
             whereabouts.see(await last_fixes(pg, atlas))
     if whereabouts is not None:
-        await nc.subscribe(LIVE, cb=lambda message: _heard(whereabouts, message))
+        await nc.subscribe(LIVE, cb=_listener(whereabouts))
 
     async def expire() -> None:
         _, parcels = await expire_due(pool, ground.desks, now(), ids, ground.calendar)
@@ -92,5 +92,8 @@ async def work(ground: Ground, stop: asyncio.Event) -> None:
     pool.terminate()
 
 
-async def _heard(whereabouts: Whereabouts, message: Any) -> None:
-    whereabouts.see(hear(message.data))
+def _listener(whereabouts: Whereabouts) -> Callable[[Any], Awaitable[None]]:
+    async def heard(message: Any) -> None:
+        whereabouts.see(hear(message.data))
+
+    return heard

@@ -155,7 +155,7 @@ class Supervisor:
         for part, process in living:
             process.send_signal(part.stop)
         end = time.monotonic() + grace
-        while any(process.poll() is None for _, process in living) and time.monotonic() < end:
+        while any(process.poll() is None for _, process in living) and time.monotonic() < end:  # noqa: ASYNC110
             await asyncio.sleep(0.02)
         for part, process in living:
             if process.poll() is None:
@@ -183,6 +183,6 @@ class Supervisor:
 
 async def _ended(process: "subprocess.Popen[Any]") -> int:
     """Wait for a process without a thread a process."""
-    while (code := process.poll()) is None:
+    while (code := process.poll()) is None:  # noqa: ASYNC110 - a process has no event to wait for
         await asyncio.sleep(0.05)
     return int(code)

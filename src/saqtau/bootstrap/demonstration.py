@@ -1,0 +1,176 @@
+"""The demonstration is real use: a generated city, imported as a real one, driven through public inputs."""
+
+import asyncio
+import os
+import signal
+from pathlib import Path
+from random import SystemRandom
+from zoneinfo import ZoneInfo
+
+import msgspec
+
+from saqtau.bootstrap.admin import read_map
+from saqtau.bootstrap.ground import Ground, ids, now
+from saqtau.devices.tablet.compose import new_key
+from saqtau.engine import postgres
+from saqtau.engine.atlas import need, open_atlas
+from saqtau.engine.place import write_private
+from saqtau.engine.postgres import APP, WORKER
+from saqtau.engine.registers import import_register
+from saqtau.engine.supervisor import Say
+from saqtau.kernel.errors import Kind, Refused
+from saqtau.simulate.city import make_city
+from saqtau.simulate.drive import Tablet, drive
+from saqtau.simulate.files import REGISTERS, WATCHLIST, read_registers, write_registers
+from saqtau.simulate.pbf import write_pbf
+from saqtau.simulate.register import Registers, draw_registers
+from saqtau.simulate.stage import Stage
+from saqtau.web import devices, people
+from saqtau.web.people import Person
+
+SEED = 2026
+_HELD = "select unit from devices where revoked is null and id not like 'sim-%'"
+REGION = 3
+KNOWN_AFTER = 2.5
+"""Seconds until the intake has read who was enrolled."""
+KINDS = {"sites.csv": "sites", "cameras.geojson": "cameras", "units.csv": "units", "officers.csv": "officers"}
+NAMES = {
+    "operator": "Айгерім Сәрсенова",
+    "duty": "Дмитрий Ким",
+    "inspector": "Елена Волкова",
+    "prosecutor": "Бауыржан Омаров",
+    "auditor": "Anna Keller",
+    "admin": "System administrator",
+    "patrol": "Нұрлан Жақсыбеков",
+}
+
+
+def city_folder(ground: Ground) -> Path:
+    """Where the demonstration's own files lie."""
+    return ground.place.folder / "demonstration"
+
+
+def _passwords_file(ground: Ground) -> Path:
+    return ground.place.secrets / "demonstration.json"
+
+
+async def prepare(ground: Ground, say: Say) -> None:
+    """City, map, registers, watch list and accounts; each is made once, and what is there is left alone.
+
+    A map that was imported before is used instead of the generated city: then the same happens on real streets.
+    """
+    folder = city_folder(ground)
+    if open_atlas(ground.map) is None:
+        say("Drawing the city ...")
+        extract = folder / "city.osm.pbf"
+        await asyncio.to_thread(lambda: write_pbf(make_city(SEED), extract))
+        say("Importing the map ...")
+        say(await asyncio.to_thread(read_map, ground, extract, _quiet))
+    if not _passwords_file(ground).is_file():
+        say("Drawing cameras, patrols and the list ...")
+        await asyncio.to_thread(_draw, ground, folder)
+        await _register(ground, folder, say)
+        await _add_people(ground, read_registers(folder), say)
+
+
+def _quiet(_line: str) -> None:
+    """Progress that a terminal without a status line would only repeat."""
+
+
+def _draw(ground: Ground, folder: Path) -> None:
+    random = SystemRandom()
+    graph = need(open_atlas(ground.map)).graph
+    registers = draw_registers(graph, SEED, region=REGION, now=now(), secret=lambda: f"{random.getrandbits(256):064x}")
+    write_registers(registers, folder)
+
+
+async def _register(ground: Ground, folder: Path, say: Say) -> None:
+    pg = await postgres.connect(ground.server(WORKER), WORKER)
+    try:
+        for name in (*REGISTERS, WATCHLIST):
+            data = await asyncio.to_thread((folder / name).read_bytes)
+            kind = KINDS.get(name, "vehicles")
+            report = await import_register(pg, kind, name, data, "demonstration", now(), zone=ZoneInfo(ground.law.zone))
+            if report.refusals:
+                told = "; ".join(f"row {one.row}: {one.field}: {one.reason}" for one in report.refusals[:5])
+                raise Refused(Kind.INVALID, f"{name}: {told}", register="refused")
+            say(f"{report.imported} {kind} imported")
+    finally:
+        await pg.close()
+
+
+async def _add_people(ground: Ground, registers: Registers, say: Say) -> None:
+    """One account a role for people, one a unit for the simulated crews. Their passwords lie in a file of ours."""
+    passwords: dict[str, str] = {}
+    pool = await postgres.pool(ground.server(APP), APP, 2)
+    try:
+        say(f"Making {len(registers.accounts)} accounts ...")
+        for account in registers.accounts:
+            unbound = account.role in {"prosecutor", "auditor", "administrator"}
+            person = Person(
+                account.name,
+                NAMES.get(account.name, account.name),
+                (account.role,),
+                frozenset() if unbound else frozenset({account.region}),
+                account.unit,
+                account.language,
+            )
+            async with pool.acquire() as pg:
+                made = await people.add_person(pg, person, None, now())
+            passwords[account.name] = made or ""
+    finally:
+        await pool.close()
+    write_private(_passwords_file(ground), msgspec.json.encode(passwords).decode())
+
+
+def accounts_told(ground: Ground) -> str:
+    """One account a role, for the newcomer."""
+    passwords: dict[str, str] = msgspec.json.decode(_passwords_file(ground).read_bytes())
+    accounts = [account for account in read_registers(city_folder(ground)).accounts if not account.simulated]
+    width = max(len(account.name) for account in accounts)
+    lines = [f"  {account.name:<{width}}  {passwords[account.name]}  {account.role}" for account in accounts]
+    return "\n".join(["Accounts of the demonstration:", *lines])
+
+
+async def _enrol(ground: Ground, registers: Registers, passwords: dict[str, str]) -> list[Tablet]:
+    """A fresh device for each simulated crew. The newcomer's own tablet is simulated only until he enrols one."""
+    made: list[Tablet] = []
+    async with postgres.pool(ground.server(APP), APP, 2) as pool:
+        held = {row[0] for row in await pool.fetch(_HELD)}
+        for account in registers.accounts:
+            if account.unit is None or account.unit in held or account.name not in passwords:
+                continue
+            key, public = new_key()
+            async with pool.acquire() as pg:
+                code = await devices.make_code(pg, account.unit, account.name, "demonstration", now())
+                person = Person(account.name, account.name, (account.role,), frozenset({account.region}), account.unit)
+                device = await devices.enrol(pg, person, code.code, public, now(), lambda: f"sim-{ids()}")
+            made.append(Tablet(account.unit, device, key))
+    return made
+
+
+async def drive_city(ground: Ground, folder: Path | None = None) -> None:
+    """Drive the city against the running Saqtau until told to stop."""
+    stop = asyncio.Event()
+    for wanted in (signal.SIGINT, signal.SIGTERM):
+        asyncio.get_running_loop().add_signal_handler(wanted, stop.set)
+    cast = folder or city_folder(ground)
+    if not (cast / WATCHLIST).is_file():
+        raise Refused(Kind.NOT_FOUND, f"no city in {cast}: saqtau run --demonstration makes one", city="missing")
+    registers = read_registers(cast)
+    passwords: dict[str, str] = msgspec.json.decode(_passwords_file(ground).read_bytes())
+    graph = need(await asyncio.to_thread(open_atlas, ground.map)).graph
+    stage = await asyncio.to_thread(Stage, graph, registers, SEED + os.getpid() % 1000, now())
+    tablets = await _enrol(ground, registers, passwords)
+    await asyncio.sleep(KNOWN_AFTER)
+    web, intake = ground.config.web, ground.config.intake
+    await drive(
+        stage,
+        tablets,
+        passwords,
+        intake=f"http://{intake.host}:{intake.port}",
+        web=f"http://{web.host}:{web.port}",
+        clock=now,
+        stop=stop,
+        say=lambda line: print(line, flush=True),  # noqa: T201 - the part's log file
+    )
