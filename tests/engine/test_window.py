@@ -163,10 +163,22 @@ async def test_a_dead_slot_is_never_made_again(js, window):
     assert refused.value.fields == {"clock": "behind"}
 
 
-async def test_an_earlier_read_is_looked_for_in_two_slots(window):
+async def test_an_earlier_read_is_looked_for_in_the_slot_before_if_there_is_one(js, window):
     await window.current(NOW)
-    living = await window.living(Instant(NOW + SLOT))
-    assert [slot.number - window.number(NOW) for slot in living] == [1, 0]
+    found = await window.find(window.number(NOW))
+    assert found == await window.current(NOW)
+    assert await window.find(window.number(NOW) - 1) is None
+
+
+async def test_a_process_forgets_the_keys_that_another_destroyed(js, window):
+    other = Window(js)
+    await window.current(LONG_AGO)
+    number = window.number(LONG_AGO)
+    await other.open(number)
+    await window.forget(Instant(LONG_AGO + 2 * SLOT), {})
+    await other.forget(Instant(LONG_AGO + 2 * SLOT), {})
+    with pytest.raises(Refused):
+        await other.open(number)
 
 
 async def journal_time(js):

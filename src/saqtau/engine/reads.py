@@ -136,6 +136,7 @@ class Reads:
         rows: list[tuple[Any, ...]] = []
         told: list[Outgoing] = []
         statuses: dict[str, str] | None = None
+        slots: dict[int, tuple[Slot, Slot | None]] = {}
         count = 0
         for message in messages:
             partition = message_partition(message)
@@ -145,7 +146,10 @@ class Reads:
                     UNKNOWN.inc()
                     continue
                 count += 1
-                slot, before = await self._slots(read)
+                number = read.received // self._slot_length
+                if number not in slots:
+                    slots[number] = await self._slots(read, message)
+                slot, before = slots[number]
                 seen = Seen(read.camera, read.at, read.trust is Trust.SURE, message.sequence, index)
                 key, earlier = self._recent.put(partition, slot, read.plate, seen, before)
                 if earlier is not None and (earlier.camera, earlier.at) == (read.camera, read.at):
@@ -174,15 +178,14 @@ class Reads:
                 return []
             raise
 
-    async def _slots(self, read: PlateRead) -> tuple[Slot, Slot | None]:
+    async def _slots(self, read: PlateRead, message: Message) -> tuple[Slot, Slot | None]:
+        """The slot the read was received in, and the one before. Without a key of its own it counts to its pack's."""
         number = self._window.number(read.received)
-        here = await self._window.open(number)
-        try:
-            return here, await self._window.open(number - 1)
-        except Refused as refused:
-            if refused.kind is Kind.NOT_FOUND:
-                return here, None
-            raise
+        here = await self._window.find(number)
+        if here is None:  # received in the last moment of a slot that sealed nothing
+            number = int(message.headers["slot"])
+            here = await self._window.open(number)
+        return here, await self._window.find(number - 1)
 
     def _near(self, read: PlateRead) -> tuple[ListedVehicle, ...]:
         if not read.doubts:

@@ -9,6 +9,7 @@ journal's age removes it.
 import asyncio
 import hashlib
 import secrets
+import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -75,6 +76,7 @@ class Window:
         self._length = round(seconds * SECOND / 2)
         self._random = random
         self._known: dict[int, bytes] = {}
+        self._absent: dict[int, float] = {}
         self._making = asyncio.Lock()
 
     def number(self, at: Instant) -> int:
@@ -111,15 +113,20 @@ class Window:
             self._known[number] = key
         return Slot(number, key)
 
-    async def living(self, now: Instant) -> list[Slot]:
-        """This slot and the one before, newest first: where an earlier read of the same plate can have been hashed."""
-        slots = [await self.current(now)]
+    async def find(self, number: int) -> Slot | None:
+        """A slot to look for earlier reads in, or None when nothing was sealed in it or its key is dead.
+
+        That there is none is believed for 2 s, so that the first quarter of an hour does not ask the broker a read.
+        """
+        if self._absent.get(number, 0.0) > time.monotonic():
+            return None
         try:
-            slots.append(await self.open(slots[0].number - 1))
+            return await self.open(number)
         except Refused as refused:
             if refused.kind is not Kind.NOT_FOUND:
                 raise
-        return slots
+        self._absent = {number: time.monotonic() + 2.0}
+        return None
 
     async def forget(self, now: Instant, committed: Mapping[int, int], stream: Stream = READS) -> list[int]:
         """Destroy the keys whose time has come; returns their slots.
@@ -127,7 +134,9 @@ class Window:
         committed: partition -> sequence of its last message whose effects are durable; a missing one counts as 0.
         A slot with unfinished work lives on: an acknowledged read is never lost to the clock.
         """
-        due = [number for number in await self._numbers() if self.dies(number) <= now]
+        numbers = await self._numbers()
+        self._known = {number: key for number, key in self._known.items() if number in numbers}
+        due = [number for number in numbers if self.dies(number) <= now]
         if not due:
             return []
         oldest = await self._oldest_unfinished(committed, stream)
