@@ -41,7 +41,7 @@ _UPSERT = """
     insert into unit_position as p
         (unit, region, at, received, device, seq, lat, lon, accuracy, speed, heading, battery, flags)
     select w.unit, w.region, w.at, w.received, w.device, w.seq, w.lat, w.lon, w.accuracy, w.speed, w.heading, w.battery,
-        string_to_array(nullif(w.flags, ''), ',')
+        coalesce(string_to_array(nullif(w.flags, ''), ','), '{}')
     from unnest($1::text[], $2::int2[], $3::int8[], $4::int8[], $5::text[], $6::int8[], $7::float8[], $8::float8[],
         $9::float4[], $10::float4[], $11::float4[], $12::float4[], $13::text[])
         as w (unit, region, at, received, device, seq, lat, lon, accuracy, speed, heading, battery, flags)
