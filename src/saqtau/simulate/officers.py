@@ -108,13 +108,19 @@ async def _look(crew: Crew, api: Api, stage: Stage, clock: Clock) -> None:
             return
         await api.take(alert, "accept")
         stage.keep_unit(crew.unit, GIVES_UP)
-        crew.case = Case(alert["id"], str(alert["title"].get("plate", "")), clock())
+        crew.case = Case(alert["id"], plate_of(alert), clock())
         return
     if crew.case is None or crew.case.item != alert["id"]:
-        crew.case = Case(alert["id"], str(alert["title"].get("plate", "")), clock())
+        crew.case = Case(alert["id"], plate_of(alert), clock())
     if (end := crew.outcome(stage, clock())) is not None:
         await _report(api, alert, end)
         crew.case = None
+
+
+def plate_of(alert: dict[str, Any]) -> str:
+    """The plate an alert is about: an offer keeps it in what the asking desk said, "" when it names none."""
+    told = alert["data"]
+    return str(told.get("plate") or told.get("title", {}).get("plate") or "")
 
 
 async def _report(api: Api, alert: dict[str, Any], end: str) -> None:
