@@ -29,6 +29,8 @@ export class Refusal extends Error {
 }
 
 let csrf = '';
+/** Whether changes can be asked for: the token comes with the first sign of who we are. */
+export const hasToken = (): boolean => csrf !== '';
 let onSignedOut: () => void = () => {};
 
 /** What to do when a session has ended on the server's side. */

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { clock, isOld, span } from '../src/live/age';
-import { bandOf, boundsOf, collection, itemFeatures, lineBetween, unitFeature, unitIcon, wedge } from '../src/map/features';
+import { bandOf, boundsOf, collection, itemFeatures, lineBetween, spokes, unitFeature, unitIcon, wedge } from '../src/map/features';
 import { find } from '../src/shell/find';
 import type { ItemLine, Unit } from '../src/types';
 
@@ -27,6 +27,13 @@ describe('what is drawn for an item', () => {
 		expect(bandOf({ band: { type: 'FeatureCollection', features: [] } }).features).toEqual([]);
 		expect(bandOf({ band: 'north' }).features).toEqual([]);
 		expect(bandOf(undefined).features).toEqual([]);
+	});
+	test('without a way, a spoke leads to each proposed unit whose place is known', () => {
+		const units = new Map([['P-1', unit()], ['P-2', unit({ id: 'P-2', lon: null })]]);
+		const candidates = ['P-1', 'P-2', 'P-3'].map((one) => ({ unit: one, probability: 0.7, seconds: 60, stale: 0 }));
+		const found = spokes(item, candidates, units).features;
+		expect(found.map(({ properties }) => properties)).toEqual([{ probability: 0.7, seconds: 60 }]);
+		expect(found[0]?.geometry.coordinates).toEqual([[76.95, 43.25], [76.9, 43.2]]);
 	});
 	test('the view holds the item, its way ahead and its unit', () => {
 		expect(boundsOf(item, bandOf({ band: way }), unit({ lat: 43 }))).toEqual([76.8, 43, 77.1, 43.3]);

@@ -65,6 +65,18 @@ describe('positions that wait', () => {
 		await drainFixes(store, async () => 4);
 		expect(store.values.map(({ seq }) => seq)).toEqual([5]);
 	});
+	test('that the server will never take do not hold up the others', async () => {
+		const store = memory<Fix>(({ seq }) => seq);
+		for (let seq = 1; seq <= 20; seq++) await store.put(fix(seq));
+		const taken: number[] = [];
+		await drainFixes(store, async (fixes) => {
+			if (fixes.some(({ seq }) => seq === 7)) return 'invalid';
+			taken.push(...fixes.map(({ seq }) => seq));
+			return fixes.at(-1)!.seq;
+		});
+		expect(taken).toEqual(Array.from({ length: 20 }, (_, at) => at + 1).filter((seq) => seq !== 7));
+		expect(store.values).toEqual([]);
+	});
 	test('of a batch taken in part the rest is sent again', async () => {
 		const store = memory<Fix>(({ seq }) => seq);
 		for (const seq of [1, 2, 3]) await store.put(fix(seq));

@@ -118,6 +118,7 @@ async def visit(browser, street, path="/", *, language="en", **options):
         lambda asked: asked.url.startswith((street.url, "blob:", "data:")) or page.strangers.append(asked.url),
     )
     page.on("pageerror", lambda error: page.faults.append(str(error)))
+    page.on("console", lambda said: "Content Security" in said.text and page.faults.append(said.text))
     try:
         await page.goto(street.url + path)
         yield page

@@ -128,6 +128,7 @@ async def test_the_page_opens_without_a_network(browser, street):
         await expect(page.get_by_role("heading", name="U1")).to_be_visible()
         await expect(page.locator(".strip")).to_contain_text("No network")
         await page.context.set_offline(False)
+        await enrol(street, page)  # and it works again when the network is back
 
 
 @pytest.mark.parametrize(("language", "theme"), [("kk", "dark"), ("ru", "light"), ("en", "dark")])

@@ -20,6 +20,8 @@ export interface Listener {
 	connected(yes: boolean): void;
 }
 
+/** A stream that is open and says nothing for this long is dead, whatever the network thinks: beats come every 2 s. */
+const DEAD = 10_000;
 const PAUSES = [500, 1_000, 2_000, 5_000, 10_000];
 
 /** Follow the feed after `feed`. Returns the way to stop. */
@@ -30,6 +32,7 @@ export function follow(feed: number, listener: Listener): () => void {
 	let failures = 0;
 	let filling = false;
 	let stopped = false;
+	let heard = Date.now();
 
 	async function refill(): Promise<void> {
 		if (filling) return;
@@ -66,6 +69,7 @@ export function follow(feed: number, listener: Listener): () => void {
 		const hear = <T>(kind: string, then: (data: T) => void) =>
 			opened.addEventListener(kind, (event: MessageEvent<string>) => {
 				if (source !== opened) return;
+				heard = Date.now();
 				then(JSON.parse(event.data) as T);
 				if (event.lastEventId && kind !== 'beat' && kind !== 'units') judge(onNews(seen, Number(event.lastEventId)));
 			});
@@ -90,8 +94,14 @@ export function follow(feed: number, listener: Listener): () => void {
 	}
 
 	open();
+	const watch = setInterval(() => {
+		if (Date.now() - heard < DEAD || filling) return;
+		heard = Date.now();
+		again();
+	}, 2_000);
 	return () => {
 		stopped = true;
+		clearInterval(watch);
 		clearTimeout(retry);
 		source?.close();
 	};

@@ -2,7 +2,7 @@
 import type { Feature, FeatureCollection, Geometry, LineString, Point, Polygon } from 'geojson';
 import { isOld, UNIT_PROMISE } from '../live/age';
 import type { Severity } from '../queue/order';
-import type { Camera, Facts, Instant, ItemLine, Unit } from '../types';
+import type { Camera, Candidate, Facts, Instant, ItemLine, Unit } from '../types';
 
 export interface UnitProperties {
 	id: string;
@@ -60,6 +60,19 @@ export function bandOf(data: Facts | undefined): FeatureCollection {
 	if (!band || typeof band !== 'object' || !('type' in band)) return collection([]);
 	if (band.type === 'FeatureCollection') return band;
 	return collection([band.type === 'Feature' ? band : { type: 'Feature', properties: {}, geometry: band }]);
+}
+
+/** Who lies ahead, when the desk keeps no way: a spoke to each proposed unit whose place is known, as wide as it is probable. */
+export function spokes(item: ItemLine, candidates: readonly Candidate[], units: ReadonlyMap<string, Unit>): FeatureCollection<LineString> {
+	if (item.lon === null || item.lat === null) return collection([]);
+	const from: [number, number] = [item.lon, item.lat];
+	return collection(
+		candidates.flatMap(({ unit, probability, seconds }): Feature<LineString>[] => {
+			const at = units.get(unit);
+			if (at?.lon == null || at.lat == null) return [];
+			return [{ type: 'Feature', properties: { probability, seconds }, geometry: { type: 'LineString', coordinates: [from, [at.lon, at.lat]] } }];
+		})
+	);
 }
 
 /** The box (west, south, east, north) around everything that matters for an item; null when nothing of it has a place. */

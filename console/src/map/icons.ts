@@ -2,7 +2,8 @@
 import type { Map as MapView } from 'maplibre-gl';
 import type { Severity } from '../queue/order';
 
-const SIZE = 56; // pixels, drawn at half
+const SIZE = 80; // pixels, drawn at half
+const MIDDLE = SIZE / 2;
 
 /** Colour says the status again; the letter says it first. Blue and red are kept for the selected and for danger to life. */
 const FILL: Record<string, string> = { A: '#5fc28a', R: '#f5b041', E: '#c9a2ff', S: '#8fe3e3', B: '#a9b6c2', O: '#5b6873', old: '#39444e' };
@@ -31,7 +32,7 @@ function shape(pen: CanvasRenderingContext2D, points: readonly [number, number][
 
 function disc(pen: CanvasRenderingContext2D, radius: number, fill: string, edge: string): void {
 	pen.beginPath();
-	pen.arc(SIZE / 2, SIZE / 2, radius, 0, 2 * Math.PI);
+	pen.arc(MIDDLE, MIDDLE, radius, 0, 2 * Math.PI);
 	pen.lineWidth = 3;
 	pen.fillStyle = fill;
 	pen.strokeStyle = edge;
@@ -40,10 +41,11 @@ function disc(pen: CanvasRenderingContext2D, radius: number, fill: string, edge:
 }
 
 const ALERTS: Record<Severity, Paint> = {
-	danger: (pen) => shape(pen, [[28, 4], [53, 50], [3, 50]], '#ff5c5c', '#0f1418'),
-	deadline: (pen) => shape(pen, [[28, 3], [53, 28], [28, 53], [3, 28]], '#f5b041', '#0f1418'),
+	danger: (pen) => shape(pen, [[40, 12], [67, 62], [13, 62]], '#ff5c5c', '#0f1418'),
+	deadline: (pen) => shape(pen, [[40, 12], [68, 40], [40, 68], [12, 40]], '#f5b041', '#0f1418'),
 	urgent: (pen) => {
-		shape(pen, [[28, 3], [51, 23], [51, 50], [28, 31], [5, 50], [5, 23]], '#f4f8fb', '#0f1418');
+		shape(pen, [[40, 11], [65, 32], [65, 46], [40, 25], [15, 46], [15, 32]], '#f4f8fb', '#0f1418');
+		shape(pen, [[40, 34], [65, 55], [65, 67], [15, 67], [15, 55]], '#f4f8fb', '#0f1418');
 	},
 	routine: (pen) => {
 		disc(pen, 18, '#d5dee6', '#0f1418');
@@ -58,15 +60,15 @@ export function addIcons(map: MapView): void {
 		const edge = letter === 'old' ? '#8594a1' : '#0b0f12';
 		add(`dot-${letter}`, (pen) => disc(pen, 17, fill, edge));
 		add(`arrow-${letter}`, (pen) => {
-			shape(pen, [[28, 0], [43, 24], [13, 24]], fill, edge);
-			disc(pen, 16, fill, edge);
+			shape(pen, [[MIDDLE, 3], [MIDDLE + 17, MIDDLE], [MIDDLE - 17, MIDDLE]], fill, edge);
+			disc(pen, 17, fill, fill);
 		});
 	}
 	for (const [kind, paint] of Object.entries(ALERTS)) add(`alert-${kind}`, paint);
 	add('camera', (pen) => {
-		shape(pen, [[28, 46], [14, 12], [42, 12]], 'rgba(169,182,194,.45)', '#a9b6c2');
+		shape(pen, [[40, 70], [20, 22], [60, 22]], 'rgba(169,182,194,.45)', '#a9b6c2');
 		pen.beginPath();
-		pen.arc(28, 46, 6, 0, 2 * Math.PI);
+		pen.arc(40, 68, 8, 0, 2 * Math.PI);
 		pen.fillStyle = '#a9b6c2';
 		pen.fill();
 	});

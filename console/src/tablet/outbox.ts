@@ -50,14 +50,24 @@ export async function drainActions(store: Store<Action>, send: (action: Action) 
 
 export const BATCH = 50;
 
-/** Send waiting fixes in batches. `post` answers how far the server has them, or null without an answer. */
-export async function drainFixes(store: Store<Fix>, post: (fixes: Fix[]) => Promise<number | null>): Promise<void> {
+/**
+ * Send waiting fixes in batches. `post` answers how far the server has them, null without an answer, or 'invalid' when
+ * it will never take this batch: then smaller ones are tried, so that one bad fix does not keep all others waiting.
+ */
+export async function drainFixes(store: Store<Fix>, post: (fixes: Fix[]) => Promise<number | null | 'invalid'>): Promise<void> {
+	let size = BATCH;
 	for (;;) {
-		const fixes = await store.first(BATCH);
+		const fixes = await store.first(size);
 		if (!fixes.length) return;
-		const accepted = await post(fixes);
+		const answer = await post(fixes);
+		if (answer === 'invalid' && fixes.length > 1) {
+			size = Math.ceil(fixes.length / 2);
+			continue;
+		}
+		const accepted = answer === 'invalid' ? fixes[0]!.seq : answer;
 		const done = fixes.filter((fix) => accepted !== null && fix.seq <= accepted).at(-1);
 		if (!done) return;
 		await store.remove(done);
+		if (answer === 'invalid') size = BATCH;
 	}
 }

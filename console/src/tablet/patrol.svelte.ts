@@ -1,5 +1,5 @@
 // What the tablet does by itself: measures where it is, sends what waits, listens for its alert.
-import { freshOf, postPositions, readItem, readTablet, Refusal, setDuty, takeEdge } from '../api';
+import { freshOf, hasToken, postPositions, readItem, readTablet, Refusal, setDuty, takeEdge, whoAmI } from '../api';
 import type { Item, Me, OpenEdge, TabletView } from '../types';
 import { enrolDevice, forget, knownDevice, signed, type Device } from './device';
 import { alreadyTaken, drainActions, drainFixes, type Action, type Sent, type Store } from './outbox';
@@ -102,7 +102,7 @@ async function sendAction(action: Action): Promise<Sent> {
 	}
 }
 
-async function postFixes(batch: Fix[]): Promise<number | null> {
+async function postFixes(batch: Fix[]): Promise<number | null | 'invalid'> {
 	if (!device) return null;
 	try {
 		const accepted = await postPositions(await signed(device, batch));
@@ -111,7 +111,7 @@ async function postFixes(batch: Fix[]): Promise<number | null> {
 	} catch (error) {
 		if (error instanceof Refusal && error.kind === 'offline') online = false;
 		if (error instanceof Refusal && error.kind === 'unauthenticated') unknownDevice = true;
-		return null;
+		return error instanceof Refusal && error.kind === 'invalid' ? 'invalid' : null;
 	}
 }
 
@@ -120,6 +120,7 @@ async function flush() {
 	if (sending || !fixes || !actions) return;
 	sending = true;
 	try {
+		if (!hasToken()) await whoAmI(); // the page was opened without a network
 		const had = (await actions.count()) > 0;
 		for (const { action, why } of await drainActions(actions, sendAction)) refused = { edge: action.edge, why };
 		await drainFixes(fixes, postFixes);
@@ -128,6 +129,8 @@ async function flush() {
 			outcomeOf = '';
 			await look();
 		}
+	} catch (error) {
+		if (!(error instanceof Refusal)) throw error; // no network, no session: everything stays where it is
 	} finally {
 		sending = false;
 	}

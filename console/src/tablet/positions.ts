@@ -57,7 +57,7 @@ export function rounded(fix: Fix): Fix {
 /** A fix from what the browser measured (metres a second there, km/h here; NaN heading when standing). */
 export function fixFrom(seq: number, position: { timestamp: number; coords: GeolocationCoordinates }, battery: number | null): Fix {
 	const { coords } = position;
-	const known = (value: number | null) => (value === null || Number.isNaN(value) ? null : value);
+	const known = (value: number | null) => (value === null || !Number.isFinite(value) || value < 0 ? null : value);
 	const speed = known(coords.speed);
 	return rounded({
 		seq,

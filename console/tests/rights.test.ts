@@ -1,0 +1,40 @@
+import { expect, test } from 'vitest';
+import { decodeItem, decodeOverview, recommendationOf } from '../src/decode';
+import { historyPurposes, itemPurposes } from '../src/item/purpose';
+import { makesCodes, pagesOf, registersOf } from '../src/shell/rights';
+
+test('a role sees the pages that open for it and no other', () => {
+	expect(pagesOf(['operator'])).toEqual(['room', 'registers']);
+	expect(pagesOf(['inspector'])).toEqual(['room', 'registers', 'plates']);
+	expect(pagesOf(['auditor'])).toEqual(['room', 'registers', 'plates', 'access']);
+	expect(pagesOf(['administrator'])).toEqual(['registers']);
+	expect(pagesOf(['patrol'])).toEqual([]);
+	expect(pagesOf(['patrol', 'operator'])).toEqual(['room', 'registers']);
+});
+test('the list of vehicles is for those who may read it', () => {
+	expect(registersOf(['operator'])).not.toContain('vehicles');
+	expect(registersOf(['duty_officer'])).toContain('vehicles');
+});
+test('codes for tablets are made by the duty officer or the administrator', () => {
+	expect(makesCodes(['duty_officer'])).toBe(true);
+	expect(makesCodes(['operator'])).toBe(false);
+});
+test('the purpose is prefilled inside an incident and never invented', () => {
+	expect(itemPurposes(['operator', 'duty_officer'])).toEqual(['incident']);
+	expect(itemPurposes(['prosecutor'])).toEqual(['oversight']);
+	expect(itemPurposes(['administrator'])).toEqual([]);
+	expect(historyPurposes(['operator'])).toEqual([]);
+});
+test('of two edges with one name the first is the one that is drawn', () => {
+	const edges = [
+		{ name: 'accept', to: 'accepted', form: null },
+		{ name: 'refuse', to: 'offered', form: null },
+		{ name: 'refuse', to: 'with_operator', form: null }
+	];
+	expect(decodeItem({ id: 'i', desk: 'd', state: 's', edges }).edges).toEqual(edges.slice(0, 2));
+});
+test('what the server leaves out is empty, not broken', () => {
+	expect(decodeOverview({ now: 1, feed: 2 })).toEqual({ now: 1, feed: 2, units: [], cameras: [], items: [], map: { bounds: null, tiles: null } });
+	expect(recommendationOf({ recommendation: null })).toBeNull();
+	expect(recommendationOf({})).toBeNull();
+});
