@@ -60,6 +60,15 @@ class House:
         client.headers["X-CSRF-Token"] = answer.json()["csrf"]
         return client
 
+    async def closed(self, count, **wanted):
+        """So many access entries, once they are closed: what left is told after it has left."""
+        async with asyncio.timeout(10):
+            while True:
+                found = await self.entries(**wanted)
+                if len(found) >= count and all(entry["closed"] for entry in found):
+                    return found
+                await asyncio.sleep(0.02)
+
     async def entries(self, **wanted):
         """Access entries, oldest first."""
         rows = [dict(row) for row in await self.owner.fetch("select * from access_entry order by at, id")]

@@ -141,7 +141,7 @@ async def test_the_bytes_of_a_picture_that_were_served_are_the_bytes_that_were_l
         assert answer.content == CROP
         assert answer.headers["content-type"] == "image/jpeg"
         assert answer.headers["cache-control"] == "no-store"
-    entries = await house.entries(action="picture.read", object=item.id)
+    entries = await house.closed(2, action="picture.read", object=item.id)
     assert [entry["delivered"] for entry in entries] == [len(CROP)] * 2
 
 

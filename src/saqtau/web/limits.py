@@ -19,7 +19,7 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     streams_per_session: int = 8
     frames_behind: int = 64  # frames a slow client may be behind before it must reload
     hashing: int = 2  # passwords checked at the same time
-    hashing_queue: int = 16  # and waiting for it
+    hashing_queue: int = 64  # and waiting for it: a shift that logs in at once
 
 
 class Buckets:

@@ -26,7 +26,7 @@ def bounds(account: str, address: str) -> tuple[Bound, ...]:
     return (
         Bound(_key("pair", account, address), 5),
         Bound(_key("account", account), 20),
-        Bound(_key("address", address), 60),
+        Bound(_key("address", address), 120),
     )
 
 

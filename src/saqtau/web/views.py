@@ -1,6 +1,6 @@
 """An item as a screen gets it. Pure: what the record holds, and which edges the one who looks may take now."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import msgspec
@@ -111,13 +111,14 @@ def item_seen(desks: Desks, view: ItemView, person: Person, inherited: Iterable[
     )
 
 
-def item_parted(desks: Desks, item: Item) -> ItemSeen:
+def item_parted(row: Mapping[str, Any]) -> ItemSeen:
     """What a person is told who has just handed an item on and may not read it any more: its state, no facts."""
-    line = msgspec.structs.asdict(item_line(desks, item)) | {"title": {}, "lon": None, "lat": None, "unit": None}
     return ItemSeen(
-        **line,
-        changed=item.changed,
-        ended=item.ended,
+        **dict(row),
+        unit=None,
+        title={},
+        lon=None,
+        lat=None,
         paused_for=None,
         data={},
         log=[],
