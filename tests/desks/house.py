@@ -49,7 +49,7 @@ class House:
         item = self.items[item_id]
         desk = self.desks.by_hash[item.spec]
         step = life.fire(desk, item, edge, actor, data or {}, self.now, Calendar(), rev=rev)
-        self._take(step, 0, person=not actor.machine)
+        self._take(step, 0)
         return self.items[item_id]
 
     def wait(self, seconds: float) -> None:
@@ -65,20 +65,20 @@ class House:
         (found,) = [one for one in self.items.values() if one.desk == desk]
         return found
 
-    def deliver(self, signal: Signal, depth: int = 0, *, person: bool = False) -> None:
+    def deliver(self, signal: Signal, depth: int = 0) -> None:
         assert depth < 8, "desks tell each other things in a circle"
         self.told.append(signal)
         for desk in self.desks.current.values():
             if react := desk.reacts.get(type(signal)):
                 for action in react(signal, self._family(getattr(signal, "item", None))):
-                    self._do(action, depth + 1, person=person)
+                    self._do(action, depth + 1)
 
     def _family(self, named: str | None) -> tuple[Item, ...]:
         known = self.items.get(named or "")
         eldest = known.parent if known is not None and known.parent else named
         return tuple(one for one in self.items.values() if eldest in {one.id, one.parent})
 
-    def _do(self, action: Open | Fire, depth: int, *, person: bool = False) -> None:
+    def _do(self, action: Open | Fire, depth: int) -> None:
         if isinstance(action, Open):
             desk = self.desks.current[action.desk]
             new = f"{action.desk}-{len(self.items)}"
@@ -89,23 +89,24 @@ class House:
             if desk.edge(action.edge, item.state, item.data) is None:
                 return
             step = life.fire(desk, item, action.edge, Actor(action.by, RULE), action.data, self.now, Calendar())
-        self._take(step, depth, person=person)
+        self._take(step, depth)
 
-    def _take(self, step: life.Transition, depth: int, *, person: bool = False) -> None:
+    def _take(self, step: life.Transition, depth: int) -> None:
         # the record keeps facts as JSON, and what a desk sees next comes from there
         self.items[step.item.id] = msgspec.json.decode(msgspec.json.encode(step.item), type=Item)
         self.log.append(step.entry)
         for signal in step.signals:
             if isinstance(signal, UnitStatus):
-                self._hold(signal, step.item, depth, person=person)
-            self.deliver(signal, depth, person=person)
+                self._hold(signal, step.item, depth)
+            self.deliver(signal, depth)
 
-    def _hold(self, wish: UnitStatus, teller: Item, depth: int, *, person: bool) -> None:
-        _, holder = self.units.get(wish.unit, (Status.AVAILABLE, None))
+    def _hold(self, wish: UnitStatus, teller: Item, depth: int) -> None:
+        status, holder = self.units.get(wish.unit, (Status.AVAILABLE, None))
         tellers = {one.id for one in self._family(teller.id)} | {teller.id}
-        if holder is None or holder in tellers or (person and wish.item is not None):
+        free = holder is None and (wish.override or wish.status is not Status.RESERVED or status is Status.AVAILABLE)
+        if free or holder in tellers or wish.override:
             self.units[wish.unit] = (wish.status, wish.item)
             if holder is not None and holder not in tellers:
                 self.deliver(UnitHeld(wish.unit, holder, wish.item or teller.id), depth)
         elif wish.item is not None:
-            self.deliver(UnitHeld(wish.unit, teller.id, holder), depth)
+            self.deliver(UnitHeld(wish.unit, teller.id, holder or status.value), depth)

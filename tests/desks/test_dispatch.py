@@ -77,6 +77,24 @@ def test_a_unit_that_other_work_holds_is_passed_over(house):
     assert UnitStatus("u1", Status.AVAILABLE) not in house.told, "it is not this item's to free"
 
 
+def test_a_crews_refusal_takes_no_unit_from_other_work(house):
+    house.deliver(wanted("u2", item="first"))
+    house.deliver(wanted("u1", "u2", "u3", item="second"))
+    second = next(one.id for one in house.items.values() if one.parent == "second")
+    house.fire(second, "refuse", crew("u1"), {"reason": "too_far"})
+    assert house.items[second].unit == "u3"
+    assert next(one for one in house.items.values() if one.parent == "first").unit == "u2"
+
+
+def test_a_unit_that_went_off_duty_since_it_was_recommended_is_passed_over(house):
+    house.units["u2"] = (Status.OFF_DUTY, None)
+    house.deliver(wanted("u1", "u2", "u3"))
+    offer = house.fire(house.only("dispatch").id, "refuse", crew("u1"), {"reason": "too_far"})
+    assert (offer.data["tried"][-1]["unit"], offer.data["tried"][-1]["reason"]) == ("u2", "off_duty")
+    assert house.only("dispatch").unit == "u3"
+    assert house.units["u2"] == (Status.OFF_DUTY, None)
+
+
 def test_when_every_unit_is_held_a_person_looks_and_no_unit_is_freed_by_it(house):
     for unit in ("u1", "u2", "u3", "u4", "u5"):
         house.deliver(wanted(unit, item=f"for-{unit}"))

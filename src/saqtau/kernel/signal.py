@@ -170,6 +170,7 @@ class UnitStatus(msgspec.Struct, frozen=True, tag=True):
     unit: Code
     status: Status
     item: str | None = None  # the item that holds it
+    override: bool = False  # a person named this unit: it is taken even from other work, or off duty
 
 
 class UnitHeld(msgspec.Struct, frozen=True, tag=True):

@@ -178,7 +178,8 @@ def _hands(item: Item, edge: str | None) -> Iterator[Signal]:
         yield UnitStatus(unit, Status.AVAILABLE)
     status = _STATUS.get(item.state)
     if item.unit is not None and status is not None and edge != "update":
-        yield UnitStatus(item.unit, status, item.id)
+        named = bool(item.data["override"]) and edge in {None, "assign", "reassign", "order", "reorder"}
+        yield UnitStatus(item.unit, status, item.id, override=named)
 
 
 def _answers(item: Item, edge: str | None) -> Iterator[Signal]:
