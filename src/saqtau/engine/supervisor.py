@@ -27,6 +27,8 @@ ENGINE_GRACE: Final = 3.0
 """Seconds PostgreSQL and NATS have: they lose nothing by a kill, but start quicker after a clean end."""
 STEADY: Final = 10.0
 """A part that lived so long counts as healthy: its next death is answered at once."""
+CLAIM_PATIENCE: Final = 10.0
+"""Seconds that the parts of a killed supervisor may take to end."""
 SLOWEST: Final = 2.0
 LOG_LIMIT: Final = 20 << 20
 
@@ -52,18 +54,29 @@ class Supervisor:
         self._parts: list[Part] = []
         self._processes: dict[str, subprocess.Popen[bytes]] = {}
         self._watching: list[asyncio.Task[None]] = []
-        self._stopping = False
         self._lock = -1
 
-    def claim(self) -> None:
-        """Be the only one in this folder. Raises Refused(CONFLICT) when another Saqtau runs there."""
+    def claim(self, patience: float = CLAIM_PATIENCE) -> None:
+        """Be the only one in this folder. Raises Refused(CONFLICT) when another Saqtau runs there.
+
+        The parts of one that was killed end by themselves, but may need a moment: `patience` seconds.
+        """
         descriptor = os.open(self._place.run / "lock", os.O_RDWR | os.O_CREAT, 0o600)
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            os.close(descriptor)
-            raise Refused(Kind.CONFLICT, f"a Saqtau runs in {self._place.folder} already", folder="in_use") from None
+        end = time.monotonic() + patience
+        while True:
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except OSError:
+                if _serves(self._place) or time.monotonic() > end:
+                    os.close(descriptor)
+                    raise Refused(
+                        Kind.CONFLICT, f"a Saqtau runs in {self._place.folder} already", folder="in_use"
+                    ) from None
+                time.sleep(0.05)
+            else:
+                break
         self._lock = descriptor
+        write_private(self._place.run / "supervisor.pid", str(os.getpid()))
 
     async def start(self, part: Part) -> None:
         """Start a part, wait until it is ready, and watch it from then on. Raises Refused when it does not come up."""
@@ -101,31 +114,32 @@ class Supervisor:
         if path.exists() and path.stat().st_size > LOG_LIMIT:
             path.replace(path.with_suffix(".log.1"))
         with path.open("ab") as out:
-            self._processes[part.name] = spawn(part, out.fileno(), subprocess.STDOUT)
+            # each holds the folder's lock too: no second NATS over one store while a last one is still ending
+            keep = (self._lock,) if self._lock >= 0 else ()
+            self._processes[part.name] = spawn(part, out.fileno(), subprocess.STDOUT, keep)
         found = self.health[part.name]
         found.starts += 1
         self._note(part.name, "starting", self._processes[part.name].pid)
 
     async def _watch(self, part: Part) -> None:
         pause = 0.1
-        while not self._stopping:
+        while True:  # until `stop` cancels it
             born = time.monotonic()
             process = self._processes[part.name]
             code = await _ended(process)
-            if self._stopping:
-                return
             self._note(part.name, "down", None)
             pause = 0.1 if time.monotonic() - born > STEADY else min(pause * 2, SLOWEST)
             log.warning("part ended", part=part.name, code=code, again_in=pause)
             self._say(f"{part.name} ended ({code}) and is started again")
             await asyncio.sleep(pause)
-            if self._stopping:
-                return
             try:
                 self._up(part)
                 await self._ready(part)
-            except Refused as refusal:
-                log.warning("part does not come up", part=part.name, reason=refusal.message)
+            except (Refused, OSError) as error:  # a full disk, a port in use: the next turn may find it better
+                log.warning("part does not come up", part=part.name, reason=str(error))
+
+    def _stops(self) -> bool:
+        return self._stopping
 
     async def run(self, stop: asyncio.Event) -> None:
         """Watch until told to stop, or until a watcher itself fails."""
@@ -137,7 +151,6 @@ class Supervisor:
 
     async def stop(self) -> None:
         """Stop everything, last started first; serving parts together, then what they stand on."""
-        self._stopping = True
         for task in self._watching:
             task.cancel()
         await asyncio.gather(*self._watching, return_exceptions=True)
@@ -147,6 +160,7 @@ class Supervisor:
         await self._end(engine, ENGINE_GRACE)
         self._write()
         if self._lock >= 0:
+            (self._place.run / "supervisor.pid").unlink(missing_ok=True)
             os.close(self._lock)
             self._lock = -1
 
@@ -179,6 +193,15 @@ class Supervisor:
         path = self._place.logs / f"{part.name}.log"
         tail = path.read_text(errors="replace")[-1500:] if path.exists() else ""
         self._say(f"{part.name} did not come up. The end of {path}:\n{tail}")
+
+
+def _serves(place: Place) -> bool:
+    """Whether the supervisor that last claimed the folder is alive; else only its parts are, and they are ending."""
+    try:
+        os.kill(int((place.run / "supervisor.pid").read_text()), 0)
+    except (OSError, ValueError):
+        return False
+    return True
 
 
 async def _ended(process: "subprocess.Popen[Any]") -> int:
