@@ -151,7 +151,7 @@ def reference() -> str:
     lines = [
         "# Configuration",
         "",
-        "One TOML file, `saqtau.toml` in the working folder or named by `--config`. A key that is not listed here is refused.",
+        "One TOML file: `saqtau.toml` in the working folder, or named by `--config`. An unknown key is refused.",
         "Secrets are files (mode 0600), never values. This page is made from the code.",
         "",
         *_table(Config),

@@ -88,8 +88,8 @@ class House:
 async def house(js, nc, database, pg_owner, tmp_path):
     await pg_owner.execute(
         """
-        truncate partition_offset, quarantine, journal_stream, outbox, picture, read_history, read_recent, camera, unit, site,
-            listed_vehicle, item cascade;
+        truncate partition_offset, quarantine, journal_stream, outbox, picture, read_history, read_recent, camera,
+            unit, site, listed_vehicle, item cascade;
         insert into site values ('s', 'Street', 2, 51, 71);
         update register_revision set revision = revision + 1;
         """
@@ -98,12 +98,13 @@ async def house(js, nc, database, pg_owner, tmp_path):
         await pg_owner.execute("select make_partition($1, $2, $3)", parent, NOW - 7_200_000, NOW + 7_200_000)
     for name, north, certificate in (("c1", 100, "K-1"), ("c2", 1700, "K-2"), ("c3", 3300, None)):
         await pg_owner.execute(
-            "insert into camera (id, site, name, region, lat, lon, heading, speed_limit, certificate_number, certificate_from, "
-            "certificate_until) values ($1, 's', $1, 2, $2, 71.0, 0, 60, $3, $4, $5)",
+            "insert into camera (id, site, name, region, lat, lon, heading, speed_limit, certificate_number, "
+            "certificate_from, certificate_until) values ($1, 's', $1, 2, $2, 71.0, 0, 60, $3, $4, $5)",
             name, LAT + north / 111_195, certificate, 0 if certificate else None, NOW * 2 if certificate else None,
         )  # fmt: skip
     await pg_owner.execute(
-        "insert into unit (id, call_sign, region, status) values ('u1', 'U1', 2, 'available'), ('u2', 'U2', 2, 'available')"
+        "insert into unit (id, call_sign, region, status) "
+        "values ('u1', 'U1', 2, 'available'), ('u2', 'U2', 2, 'available')"
     )
     await pg_owner.execute(
         "insert into listed_vehicle values ('777AAA02', 'stolen', 'Almaty police', 'case 12', $1, null, '')", NOW * 2
@@ -257,7 +258,8 @@ async def test_a_unit_on_duty_that_is_silent_opens_an_item_which_closes_when_it_
         assert len(await items(house, "location_dark", state="silent")) == 2
         assert not await silence.listen(pg, DESKS, NOW, lambda: next(ids), Calendar())
         await pg.execute(
-            "insert into unit_position (unit, region, at, received, device, seq, lat, lon) values ('u1', 2, $1, $1, 'd', 1, 51, 71)",
+            "insert into unit_position (unit, region, at, received, device, seq, lat, lon) "
+            "values ('u1', 2, $1, $1, 'd', 1, 51, 71)",
             NOW,
         )
         await silence.listen(pg, DESKS, Instant(NOW + 1), lambda: next(ids), Calendar())

@@ -12,6 +12,7 @@ from zoneinfo import ZoneInfo
 
 from saqtau.bootstrap.engine import engine_up
 from saqtau.bootstrap.ground import Ground, now
+from saqtau.devices.plate import spell
 from saqtau.engine import postgres
 from saqtau.engine.atlas import import_map
 from saqtau.engine.postgres import APP, WORKER
@@ -49,9 +50,21 @@ async def read_register(ground: Ground, kind: str, source: Path, by: str, *, acc
     """Import a register file. Raises Refused as `import_register`."""
     data = await asyncio.to_thread(source.read_bytes)
     async with record(ground, WORKER) as pg:
-        return await import_register(
-            pg, kind, source.name, data, by, now(), accept_good=accept_good, zone=ZoneInfo(ground.law.zone)
-        )
+        return await import_file(ground, pg, kind, source.name, data, by, accept_good=accept_good)
+
+
+async def import_file(
+    ground: Ground, pg: Any, kind: str, name: str, data: bytes, by: str, *, accept_good: bool = False
+) -> Report:
+    """`import_register` with this house's time zone and spelling of plates."""
+    zone = ZoneInfo(ground.law.zone)
+    return await import_register(pg, kind, name, data, by, now(), accept_good=accept_good, zone=zone, spell=_spelled)
+
+
+def _spelled(text: str) -> str | None:
+    """A plate as the register keeps it: Cyrillic look-alikes folded, nothing guessed."""
+    found = spell(text)
+    return None if found is None or found.doubts else found.plate
 
 
 async def add_person(ground: Ground, person: people.Person, password: str | None) -> str | None:

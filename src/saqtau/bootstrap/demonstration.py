@@ -5,18 +5,16 @@ import os
 import signal
 from pathlib import Path
 from random import SystemRandom
-from zoneinfo import ZoneInfo
 
 import msgspec
 
-from saqtau.bootstrap.admin import read_map
+from saqtau.bootstrap.admin import import_file, read_map
 from saqtau.bootstrap.ground import Ground, ids, now
 from saqtau.devices.tablet.compose import new_key
 from saqtau.engine import postgres
 from saqtau.engine.atlas import need, open_atlas
 from saqtau.engine.place import write_private
 from saqtau.engine.postgres import APP, WORKER
-from saqtau.engine.registers import import_register
 from saqtau.engine.supervisor import Say
 from saqtau.kernel.errors import Kind, Refused
 from saqtau.simulate.city import make_city
@@ -90,7 +88,7 @@ async def _register(ground: Ground, folder: Path, say: Say) -> None:
         for name in (*REGISTERS, WATCHLIST):
             data = await asyncio.to_thread((folder / name).read_bytes)
             kind = KINDS.get(name, "vehicles")
-            report = await import_register(pg, kind, name, data, "demonstration", now(), zone=ZoneInfo(ground.law.zone))
+            report = await import_file(ground, pg, kind, name, data, "demonstration")
             if report.refusals:
                 told = "; ".join(f"row {one.row}: {one.field}: {one.reason}" for one in report.refusals[:5])
                 raise Refused(Kind.INVALID, f"{name}: {told}", register="refused")

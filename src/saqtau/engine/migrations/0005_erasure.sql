@@ -45,6 +45,7 @@ begin
     with out as (delete from picture where item = any (gone) returning sha256)
         select array_agg(distinct sha256), count(*) into digests, pictures_ from out;
     with out as (delete from entry where item = any (gone) returning 1) select count(*) into entries_ from out;
+    delete from read_history where item = any (gone);  -- what is sealed goes with its file
     delete from item where id = any (gone);
     perform set_config('app.erasing', '', true);
     insert into erasure (at, retention, before, items, entries, pictures)
