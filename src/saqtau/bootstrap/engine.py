@@ -9,6 +9,7 @@ from saqtau.engine import broker, migrate, postgres, sealing
 from saqtau.engine.journal import ensure_streams
 from saqtau.engine.part import Part
 from saqtau.engine.postgres import ADMIN, ROLES, WORKER
+from saqtau.engine.room import Room
 from saqtau.engine.supervisor import Say, Supervisor
 from saqtau.engine.window import ensure_window
 from saqtau.kernel.errors import Kind, Refused
@@ -62,6 +63,22 @@ async def engine_up(ground: Ground, say: Say = lambda _line: None) -> AsyncItera
         for part in await asyncio.to_thread(own_parts, ground):
             await supervisor.start(part)
         await set_up(ground)
-        yield supervisor
+        async with _room(ground, supervisor):
+            yield supervisor
     finally:
         await supervisor.stop()
+
+
+@asynccontextmanager
+async def _room(ground: Ground, supervisor: Supervisor) -> AsyncIterator[None]:
+    """The disk of our own journal is watched for as long as this lasts; a cluster's is its keeper's business."""
+    if ground.config.engine.nats is not None:
+        yield
+        return
+    room = Room(ground.place.folder, ground.broker(), lambda: supervisor.again("nats"))
+    keeping = asyncio.create_task(room.keep())
+    try:
+        yield
+    finally:
+        keeping.cancel()
+        await asyncio.gather(keeping, return_exceptions=True)

@@ -138,8 +138,13 @@ class Supervisor:
             except (Refused, OSError) as error:  # a full disk, a port in use: the next turn may find it better
                 log.warning("part does not come up", part=part.name, reason=str(error))
 
-    def _stops(self) -> bool:
-        return self._stopping
+    async def again(self, name: str) -> None:
+        """End a part and wait until its watcher has it up again."""
+        process = self._processes[name]
+        process.send_signal(next(part for part in self._parts if part.name == name).stop)
+        await _ended(process)
+        while self._processes[name] is process or self.health[name].state != "up":  # noqa: ASYNC110 - as the watch
+            await asyncio.sleep(0.05)
 
     async def run(self, stop: asyncio.Event) -> None:
         """Watch until told to stop, or until a watcher itself fails."""
