@@ -21,13 +21,12 @@ from saqtau.simulate.city import make_city
 from saqtau.simulate.drive import Tablet, drive
 from saqtau.simulate.files import REGISTERS, WATCHLIST, read_registers, write_registers
 from saqtau.simulate.pbf import write_pbf
-from saqtau.simulate.register import Registers, draw_registers
+from saqtau.simulate.register import Account, Registers, draw_registers
 from saqtau.simulate.stage import Stage
 from saqtau.web import devices, people
 from saqtau.web.people import Person
 
 SEED = 2026
-_HELD = "select unit from devices where revoked is null and id not like 'sim-%'"
 REGION = 3
 KNOWN_AFTER = 2.5
 """Seconds until the intake has read who was enrolled."""
@@ -103,7 +102,7 @@ async def _add_people(ground: Ground, registers: Registers, say: Say) -> None:
     pool = await postgres.pool(ground.server(APP), APP, 2)
     try:
         say(f"Making {len(registers.accounts)} accounts ...")
-        for account in registers.accounts:
+        for account in (*registers.accounts, partner(registers)):
             unbound = account.role in {"prosecutor", "auditor", "administrator"}
             person = Person(
                 account.name,
@@ -121,29 +120,47 @@ async def _add_people(ground: Ground, registers: Registers, say: Say) -> None:
     write_private(_passwords_file(ground), msgspec.json.encode(passwords).decode())
 
 
-def accounts_told(ground: Ground) -> str:
-    """One account a role, for the newcomer."""
+def partner(registers: Registers) -> Account:
+    """The second officer of the newcomer's car: his tablet reports where the city drives it."""
+    own = next(account for account in registers.accounts if account.unit is not None and not account.simulated)
+    return Account("partner", "patrol", own.region, own.unit, simulated=True)
+
+
+async def accounts_told(ground: Ground) -> str:
+    """One account a role, for the newcomer, and a code for his tablet."""
     passwords: dict[str, str] = msgspec.json.decode(_passwords_file(ground).read_bytes())
     accounts = [account for account in read_registers(city_folder(ground)).accounts if not account.simulated]
     width = max(len(account.name) for account in accounts)
     lines = [f"  {account.name:<{width}}  {passwords[account.name]}  {account.role}" for account in accounts]
-    return "\n".join(["Accounts of the demonstration:", *lines])
+    patrol = next(account for account in accounts if account.unit is not None)
+    pg = await postgres.connect(ground.server(APP), APP)
+    try:
+        made = await devices.make_code(pg, str(patrol.unit), patrol.name, "demonstration", now())
+    finally:
+        await pg.close()
+    return "\n".join(
+        [
+            "Accounts of the demonstration:",
+            *lines,
+            f"Code for the tablet of {patrol.name}: {made.code} (10 minutes; later the duty officer makes one).",
+            "When its page asks for your location, refuse: the city drives your car.",
+        ]
+    )
 
 
-async def _enrol(ground: Ground, registers: Registers, passwords: dict[str, str]) -> list[Tablet]:
-    """A fresh device for each simulated crew. The newcomer's own tablet is simulated only until he enrols one."""
+async def _enrol(ground: Ground, registers: Registers) -> list[Tablet]:
+    """A fresh device for each simulated crew, and one in the newcomer's car."""
     made: list[Tablet] = []
     async with postgres.pool(ground.server(APP), APP, 2) as pool:
-        held = {row[0] for row in await pool.fetch(_HELD)}
-        for account in registers.accounts:
-            if account.unit is None or account.unit in held or account.name not in passwords:
-                continue
+        crews = [account for account in registers.accounts if account.unit is not None and account.simulated]
+        for account in (partner(registers), *crews):
             key, public = new_key()
+            unit = account.unit or ""
             async with pool.acquire() as pg:
-                code = await devices.make_code(pg, account.unit, account.name, "demonstration", now())
-                person = Person(account.name, account.name, (account.role,), frozenset({account.region}), account.unit)
+                code = await devices.make_code(pg, unit, account.name, "demonstration", now())
+                person = Person(account.name, account.name, (account.role,), frozenset({account.region}), unit)
                 device = await devices.enrol(pg, person, code.code, public, now(), lambda: f"sim-{ids()}")
-            made.append(Tablet(account.unit, device, key))
+            made.append(Tablet(unit, device, key))
     return made
 
 
@@ -159,7 +176,7 @@ async def drive_city(ground: Ground, folder: Path | None = None) -> None:
     passwords: dict[str, str] = msgspec.json.decode(_passwords_file(ground).read_bytes())
     graph = need(await asyncio.to_thread(open_atlas, ground.map)).graph
     stage = await asyncio.to_thread(Stage, graph, registers, SEED + os.getpid() % 1000, now())
-    tablets = await _enrol(ground, registers, passwords)
+    tablets = await _enrol(ground, registers)
     await asyncio.sleep(KNOWN_AFTER)
     web, intake = ground.config.web, ground.config.intake
     await drive(

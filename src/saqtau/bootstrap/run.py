@@ -99,7 +99,7 @@ async def _serve(
     web = ground.config.web
     say(f"Saqtau is up: http://{web.host}:{web.port}  (tablet page: http://{web.host}:{web.port}/tablet)")
     if demonstration:
-        say(show.accounts_told(ground))
+        say(await show.accounts_told(ground))
         await supervisor.start(child("simulate", "simulate", config))
         say("The city drives. The first alert comes within about a minute. Ctrl-C stops everything.")
     await supervisor.run(stop)
