@@ -20,12 +20,14 @@ describe('units on the map', () => {
 });
 
 describe('what is drawn for an item', () => {
-	const way = { type: 'LineString', coordinates: [[76.8, 43.1], [77.1, 43.3]] };
-	test('any GeoJSON is a band, anything else is none', () => {
-		expect(bandOf({ band: way }).features).toHaveLength(1);
-		expect(bandOf({ band: { type: 'Feature', properties: {}, geometry: way } }).features).toHaveLength(1);
-		expect(bandOf({ band: { type: 'FeatureCollection', features: [] } }).features).toEqual([]);
-		expect(bandOf({ band: 'north' }).features).toEqual([]);
+	const way = [[0.9, 10, [76.8, 43.1, 77.1, 43.3]], [0.2, 90.5, [77.1, 43.3, 77.2, 43.3, 77.2, 43.4]]];
+	test('the way ahead is streets with their probability and seconds, the likeliest on top', () => {
+		const { features } = bandOf({ band: way });
+		expect(features.map(({ properties }) => properties)).toEqual([{ probability: 0.2, seconds: 90.5 }, { probability: 0.9, seconds: 10 }]);
+		expect(features[0]!.geometry.coordinates).toEqual([[77.1, 43.3], [77.2, 43.3], [77.2, 43.4]]);
+	});
+	test('what is no way ahead draws nothing', () => {
+		for (const band of ['north', [], [[0.9, 10]], [[0.9, 10, [76.8, 43.1]]], ['x'], null]) expect(bandOf({ band }).features).toEqual([]);
 		expect(bandOf(undefined).features).toEqual([]);
 	});
 	test('without a way, a spoke leads to each proposed unit whose place is known', () => {
@@ -36,7 +38,7 @@ describe('what is drawn for an item', () => {
 		expect(found[0]?.geometry.coordinates).toEqual([[76.95, 43.25], [76.9, 43.2]]);
 	});
 	test('the view holds the item, its way ahead and its unit', () => {
-		expect(boundsOf(item, bandOf({ band: way }), unit({ lat: 43 }))).toEqual([76.8, 43, 77.1, 43.3]);
+		expect(boundsOf(item, bandOf({ band: way }), unit({ lat: 43 }))).toEqual([76.8, 43, 77.2, 43.4]);
 		expect(boundsOf({ ...item, lon: null }, collection([]))).toBeNull();
 	});
 	test('a line needs both ends', () => {

@@ -54,12 +54,19 @@ export function itemFeatures(lines: readonly ItemLine[], kind: (line: ItemLine) 
 	return collection(features);
 }
 
-/** The way ahead as the item's desk keeps it: any GeoJSON; a bare geometry is taken as one feature. */
-export function bandOf(data: Facts | undefined): FeatureCollection {
-	const band = data?.band as unknown as Feature | FeatureCollection | Geometry | undefined;
-	if (!band || typeof band !== 'object' || !('type' in band)) return collection([]);
-	if (band.type === 'FeatureCollection') return band;
-	return collection([band.type === 'Feature' ? band : { type: 'Feature', properties: {}, geometry: band }]);
+/** The way ahead as the desk keeps it: streets as [probability, seconds, [lon, lat, lon, lat, ...]]. The likeliest is drawn last, on top. */
+export function bandOf(data: Facts | undefined): FeatureCollection<LineString> {
+	const band = data?.band;
+	if (!Array.isArray(band)) return collection([]);
+	return collection(
+		band.toReversed().flatMap((street): Feature<LineString>[] => {
+			if (!Array.isArray(street)) return [];
+			const [probability, seconds, flat] = street;
+			if (typeof probability !== 'number' || typeof seconds !== 'number' || !Array.isArray(flat) || flat.length < 4) return [];
+			const coordinates = flat.flatMap((lon, at) => (at % 2 ? [] : [[Number(lon), Number(flat[at + 1])]]));
+			return [{ type: 'Feature', properties: { probability, seconds }, geometry: { type: 'LineString', coordinates } }];
+		})
+	);
 }
 
 /** Who lies ahead, when the desk keeps no way: a spoke to each proposed unit whose place is known, as wide as it is probable. */
