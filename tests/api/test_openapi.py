@@ -67,7 +67,7 @@ async def test_every_change_needs_the_token(house, path):
 def test_every_body_says_that_unknown_fields_are_refused():
     schemas = document()["components"]["schemas"]
     bodies = [call["requestBody"] for _, _, call in calls() if "requestBody" in call]
-    assert len(bodies) == 5
+    assert len(bodies) == 6
     for body in bodies:
         name = body["content"]["application/json"]["schema"]["$ref"].rpartition("/")[2]
         assert schemas[name]["additionalProperties"] is False, name

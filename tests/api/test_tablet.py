@@ -90,6 +90,17 @@ async def test_a_new_tablet_of_an_officer_replaces_the_old_one_and_a_revoked_one
     assert new.json()["device"] not in await read_devices(house.owner)
 
 
+async def test_a_lost_tablet_is_revoked_by_the_duty_officer_of_its_region(house):
+    _, made = await enrolled(house, await house.signed_in("patrol1"), await code_for(house))
+    lost = {"device": made.json()["device"]}
+    assert (await (await house.signed_in("operator")).post("/api/tablet/revoke", json=lost)).status_code == 403
+    duty = await house.signed_in("duty")
+    assert (await duty.post("/api/tablet/revoke", json=lost)).status_code == 200
+    assert lost["device"] not in await read_devices(house.owner)
+    unknown = {"device": "01900000-0000-7000-8000-000000000000"}
+    assert (await duty.post("/api/tablet/revoke", json=unknown)).status_code == 404
+
+
 async def test_the_web_takes_signed_positions_of_an_enrolled_tablet_and_no_others(engine, database, streams, tmp_path):
     known, taken = {}, []
 

@@ -81,6 +81,14 @@ async def enrol(pg: Any, person: Person, code: str, public_key: bytes, now: Inst
     return device
 
 
+async def unit_of(pg: Any, device: str) -> str:
+    """The unit a device was enrolled for. Raises Refused(NOT_FOUND)."""
+    unit: str | None = await pg.fetchval("select unit from devices where id = $1", device)
+    if unit is None:
+        raise Refused(Kind.NOT_FOUND, f"no device {device}", device="unknown")
+    return unit
+
+
 async def revoke_device(pg: Any, device: str, now: Instant) -> None:
     """Nothing this device signs is taken any more. Raises Refused(NOT_FOUND)."""
     done = await pg.fetchval(

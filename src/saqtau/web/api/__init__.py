@@ -22,5 +22,6 @@ API: Final[list[Any]] = [
     tablet.duty,
     tablet.enrol_tablet,
     tablet.code,
+    tablet.revoke,
     access.access,
 ]

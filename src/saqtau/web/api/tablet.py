@@ -21,10 +21,11 @@ from saqtau.kernel.register import Code
 from saqtau.kernel.signal import Status
 from saqtau.web.answers import answers
 from saqtau.web.auth import address_of, counted, session_of, signed_in
-from saqtau.web.devices import EnrolmentCode, enrol, make_code
+from saqtau.web.devices import EnrolmentCode, enrol, make_code, revoke_device, unit_of
 from saqtau.web.items import pictures_of, wish_for
 from saqtau.web.looking import standing
 from saqtau.web.parts import Parts, parts_of
+from saqtau.web.people import Person
 from saqtau.web.schema import BY_TOKEN, Strict
 from saqtau.web.sessions import Session
 from saqtau.web.throttle import bounds, count_attempt, forget_attempts
@@ -188,6 +189,32 @@ async def enrol_tablet(request: Request[Any, Any, Any], data: JSONBody[Enrol]) -
     return Device(device)
 
 
+class Lost(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Which device is lost."""
+
+    device: Annotated[str, msgspec.Meta(pattern=r"\A[0-9a-f-]{36}\Z", min_length=36, max_length=36)]
+
+
+@post(
+    "/api/tablet/revoke",
+    operation_id="revokeDevice",
+    security=BY_TOKEN,
+    guards=[counted, signed_in],
+    dto=Strict[Lost],
+    return_dto=None,
+    status_code=200,
+    responses=answers(400, 401, 403, 404, 413, 429, 503),
+)
+async def revoke(request: Request[Any, Any, Any], data: JSONBody[Lost]) -> Device:
+    """A lost tablet: nothing it signs is taken any more, within a second."""
+    parts, person = parts_of(request), session_of(request).person
+    _may_manage_tablets(person)
+    async with parts.pg.acquire() as pg:
+        await _own_region(pg, person, await unit_of(pg, data.device))
+        await revoke_device(pg, data.device, parts.clock())
+    return Device(data.device)
+
+
 @post(
     "/api/tablet/codes",
     operation_id="makeEnrolmentCode",
@@ -201,12 +228,22 @@ async def enrol_tablet(request: Request[Any, Any, Any], data: JSONBody[Enrol]) -
 async def code(request: Request[Any, Any, Any], data: JSONBody[WantCode]) -> EnrolmentCode:
     """A one-time code for ten minutes, told to the crew by the duty officer or the administrator."""
     parts, person = parts_of(request), session_of(request).person
-    if not {"duty_officer", "administrator"} & set(person.roles):
-        raise Refused(Kind.DENIED, "codes are made by the duty officer or the administrator", role="wrong_role")
+    _may_manage_tablets(person)
     async with parts.pg.acquire() as pg:
-        if "administrator" not in person.roles:
-            async with pg.transaction():
-                await store.see(pg, person.regions)
-                if data.unit not in await read_units(pg, [data.unit]):
-                    raise Refused(Kind.NOT_FOUND, f"no unit {data.unit} in your regions", unit="unknown")
+        await _own_region(pg, person, data.unit)
         return await make_code(pg, data.unit, data.officer, person.id, parts.clock())
+
+
+def _may_manage_tablets(person: Person) -> None:
+    if not {"duty_officer", "administrator"} & set(person.roles):
+        raise Refused(Kind.DENIED, "tablets are managed by the duty officer or the administrator", role="wrong_role")
+
+
+async def _own_region(pg: Any, person: Person, unit: str) -> None:
+    """Refuse a duty officer (NOT_FOUND) a unit of another region."""
+    if "administrator" in person.roles:
+        return
+    async with pg.transaction():
+        await store.see(pg, person.regions)
+        if unit not in await read_units(pg, [unit]):
+            raise Refused(Kind.NOT_FOUND, f"no unit {unit} in your regions", unit="unknown")
