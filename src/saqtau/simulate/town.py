@@ -51,6 +51,7 @@ class Town(msgspec.Struct, frozen=True, eq=False):
     hop: I32  # (g, n)
     cost: F32  # (g, n) seconds from the end of an edge to the end of the goal's edge
     watches: tuple[Watch, ...]  # most probable first
+    ahead: F64  # (c, s) probability that a vehicle read at a camera passes a spot in time
     start_bearing: F64  # (n,) radians
     end_bearing: F64  # (n,)
 
@@ -99,6 +100,7 @@ def make_town(graph: RoadGraph, cameras: Sequence[Camera], random: np.random.Gen
         watches=tuple(
             Watch(camera, first_spot + spot, seconds, probability) for camera, spot, seconds, probability in watched
         ),
+        ahead=_ahead_of(graph, places.edge, places.fraction, chosen),
         start_bearing=starts,
         end_bearing=ends,
     )
@@ -131,6 +133,16 @@ def _watches(
         number = kept.setdefault(spot, len(kept))
         watched.append((camera, number, seconds_, probability_))
     return waiting[list(kept)], watched
+
+
+def _ahead_of(graph: RoadGraph, edges: I32, fractions: F32, spots: I32) -> F64:
+    """Probability (c, s) of each pair of camera and spot."""
+    field = unit_field(graph, spots, np.full(len(spots), 0.5, np.float32))
+    ahead = np.zeros((len(edges), len(spots)))
+    for camera, (edge, fraction) in enumerate(zip(edges, fractions, strict=True)):
+        tree = path_tree(graph, Place(int(edge), float(fraction)), limit=LATE * 3)
+        ahead[camera], _ = chances(graph, tree, field, earliest=SOON, latest=180.0)
+    return ahead
 
 
 def _spread_out(spots: Sequence[int], seconds: F64) -> list[int]:

@@ -22,7 +22,8 @@ GAIN, BRAKE = 2.2, 4.0  # m/s2
 TURN = 7.5  # m/s through a sharp turn
 SHARP = 0.7  # radians
 STAY = (60.0, 240.0)  # seconds that a patrol waits at a spot
-FIRST_STAYS = 900.0  # seconds of the first patrol at its first spot: somebody sits before its tablet
+FIRST_STAYS = 600.0  # seconds of the first patrol at a spot: somebody sits before its tablet
+RIVAL = 0.25  # another patrol that a vehicle passes with more than this probability gets the offer meant for the first
 STAGED = 3  # notable drivers that start on their way to a camera
 SLOWEST = 0.5  # m/s, so that a vehicle braking for a place gets there
 
@@ -76,8 +77,9 @@ def start(
     until = np.zeros(n, np.int64)
     manner = np.clip(random.normal(0.93, 0.06, n), 0.75, 1.06)
     manner[first_notable:first_patrol] = [share for _, share in notable]
-    for number in range(len(patrols) if town.spots else 0):
-        me, spot = first_patrol + number, town.spots[number % len(town.spots)]
+    spots = [*town.spots[:1], *_away_from(town, town.spots[0], town.spots[1:])] if town.spots else []
+    for number in range(len(patrols) if spots else 0):
+        me, spot = first_patrol + number, spots[number % len(spots)]
         goal[me], edge[me] = spot, town.goals[spot]
         along[me] = town.graph.length[edge[me]] / 2
         until[me] = now + (FIRST_STAYS if number == 0 else random.uniform(*STAY)) * SECOND
@@ -88,7 +90,7 @@ def start(
         watch = next(watch for watch in town.watches if watch.goal == spot)
         me = first_notable + number
         goal[me], then[me] = watch.camera, watch.goal
-        edge[me], along[me] = _before(town, watch.camera, 12.0 + 22.0 * number), 0.0
+        edge[me], along[me] = _before(town, watch.camera, 40.0 + 20.0 * number), 0.0
     speed = town.graph.limit[edge].astype(np.float64) / 3.6 * manner * (until == 0)
     everyone = (*plates, *(plate for plate, _ in notable), *patrols)
     return Traffic(everyone, role, manner, edge, along.astype(np.float64), speed, goal, then, until)
@@ -170,7 +172,8 @@ def _decide(town: Town, traffic: Traffic, now: Instant, random: Random) -> Traff
     for me in np.flatnonzero(arrived):
         match int(traffic.role[me]):
             case 2 if traffic.until[me] == 0:  # just arrived
-                until[me] = now + round(random.uniform(*STAY) * SECOND)
+                stay = FIRST_STAYS if me == traffic.patrols[0] else random.uniform(*STAY)
+                until[me] = now + round(stay * SECOND)
             case 2:
                 goal[me], until[me] = _free_spot(town, goal, traffic.patrols, me, random), 0
             case 1 if then[me] >= 0:
@@ -187,20 +190,31 @@ def _free_spot(town: Town, goals: I32, patrols: range, me: np.int64, random: Ran
     """A spot that no other patrol stands at or drives to; any when all are taken."""
     taken = {int(goals[other]) for other in patrols if other != me}
     free = [spot for spot in town.spots if spot not in taken and spot != goals[me]]
+    if me != patrols[0]:
+        free = _away_from(town, int(goals[patrols[0]]), free)
     return int(random.choice(np.array(free or [int(goals[me])])))
+
+
+def _away_from(town: Town, first: int, spots: Sequence[int]) -> list[int]:
+    """The spots that no vehicle passes which passes the camera before the first patrol's spot."""
+    if first not in town.spots:
+        return list(spots)
+    camera = int(np.argmax(town.ahead[:, first - town.spots.start]))
+    return [spot for spot in spots if town.ahead[camera, spot - town.spots.start] < RIVAL]
 
 
 def _provocation(town: Town, traffic: Traffic, me: int, now: Instant, random: Random) -> tuple[int, int]:
     """The next camera (goal) and spot for a driver whom the patrols are to meet: near, with a patrol waiting there."""
     waiting = {int(traffic.goal[patrol]) for patrol in traffic.patrols if traffic.until[patrol] > now}
     first = int(traffic.goal[traffic.patrols[0]]) if len(traffic.patrols) else -1
+    attended = bool(((traffic.role == NOTABLE) & (traffic.then == first)).any())
     edge = traffic.edge[me]
     best, chosen = np.inf, None
     for watch in town.watches:
         if watch.goal not in waiting or town.goals[watch.camera] == edge:
             continue
         price = (float(town.cost[watch.camera, edge]) + 20.0) * random.uniform(0.6, 1.6)
-        price *= 0.5 if watch.goal == first else 1.0
+        price *= 0.15 if watch.goal == first and not attended else 1.0
         if price < best:
             best, chosen = price, watch
     if chosen is None:
