@@ -26,10 +26,7 @@ def listeners(desks: Desks, kind: type) -> list[Desk]:
 class Chain:
     """One act in the making. `steps` and `wanted` (unit -> status, holder) are what has to be written in the end."""
 
-    def __init__(
-        self, pg: Any, desks: Desks, now: Instant, ids: Ids, calendar: Calendar, *, person: bool = False
-    ) -> None:
-        self.person = person  # whether a person's act stands at the beginning
+    def __init__(self, pg: Any, desks: Desks, now: Instant, ids: Ids, calendar: Calendar) -> None:
         self.pg = pg
         self.desks = desks
         self.now = now
@@ -119,7 +116,10 @@ class Chain:
         if held is not None:
             now = UnitNow(now.id, now.region, held[0], held[1], now.since, now.rev)
         tellers = frozenset((await self.family(teller.id)).keys() | {wish.item or teller.id})
-        if may_take(now, wish, tellers, person=self.person):
+        if may_take(now, wish, tellers):
             self.wanted[wish.unit] = (wish.status.value, wish.item)
-        elif wish.item is not None and now.item is not None:
-            await self._deliver(UnitHeld(unit=wish.unit, item=teller.id, by=now.item), teller, depth)
+            if wish.item is not None and now.item is not None and now.item not in tellers:
+                # a person took it from other work, which has to look for another
+                await self._deliver(UnitHeld(unit=wish.unit, item=now.item, by=wish.item), teller, depth)
+        elif wish.item is not None:
+            await self._deliver(UnitHeld(unit=wish.unit, item=teller.id, by=now.item or now.status), teller, depth)

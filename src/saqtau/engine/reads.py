@@ -282,7 +282,8 @@ class Reads:
             )
             return advice[-1].recommendation
 
-        known = await self._item(pg, "dangerous_drivers", plate)
+        known = await self._item(pg, "dangerous_drivers", read.plate)
+        close = await self._item(pg, "dangerous_drivers", plate) if plate != read.plate else None
         cloned = await self._item(pg, "cloned_plates", read.plate)
         context = Context(
             camera=camera,
@@ -295,6 +296,7 @@ class Reads:
             section=self._section(read, camera, first, earlier) if earlier and first else None,
             impossible=bool(earlier and first and usable and self._impossible(read, camera, first, earlier)),
             item=known,
+            near_item=close,
             cloned=cloned if cloned is not None and cloned.ended is None else None,
         )
         actions = actions_for(read, context)

@@ -107,7 +107,7 @@ async def fire(
                     if quick is not None:
                         return quick
                 async with pg.transaction():
-                    chain = Chain(pg, desks, now, ids, calendar, person=not actor.machine)
+                    chain = Chain(pg, desks, now, ids, calendar)
                     return await _fire_chain(chain, item_id, edge, actor, data, rev)
             except CROSSED:
                 if last or pg.is_in_transaction():
@@ -198,7 +198,7 @@ async def open_by_hand(
     with refusals():
         async with pg.transaction():
             await see(pg, EVERYWHERE)
-            chain = Chain(pg, desks, now, ids, calendar, person=not actor.machine)
+            chain = Chain(pg, desks, now, ids, calendar)
             await chain.take(step)
             return await commit_chain(pg, chain)
 

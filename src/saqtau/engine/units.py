@@ -1,6 +1,6 @@
 """Units in the record: what each does now, which item holds it, and who may take it from that item.
 
-A machine never takes a unit from an item that holds it, and only the holder frees it; a person may do both.
+A machine never takes a unit from an item that holds it, and only the holder frees it; a person's order may take it.
 """
 
 from collections.abc import Mapping, Sequence
@@ -10,7 +10,7 @@ import msgspec
 
 from saqtau.engine.lines import StatusLine
 from saqtau.kernel.clock import Instant
-from saqtau.kernel.signal import UnitStatus
+from saqtau.kernel.signal import Status, UnitStatus
 
 _SELECT = "select id, region, status, status_item, status_since, status_rev from unit where id = any($1::text[])"
 _LOCK = f"{_SELECT} order by id for update"
@@ -59,12 +59,14 @@ async def write_units(pg: Any, wanted: Mapping[str, tuple[str, str | None]], now
     ]
 
 
-def may_take(now: UnitNow, wish: UnitStatus, tellers: frozenset[str], *, person: bool) -> bool:
+def may_take(now: UnitNow, wish: UnitStatus, tellers: frozenset[str]) -> bool:
     """Whether a wish about a unit is carried out. tellers: the item that tells it, with its parent and its children.
 
-    A free unit takes any wish. A held one takes those of its holder; a person may give it to another item,
-    but nobody frees it for an item that does not hold it.
+    A free unit takes any wish, but a machine reserves only one that is available. A held one takes those of its holder;
+    a person's order (`override`) gives it to another item, but nobody frees it for an item that does not hold it.
     """
-    if now.item is None or now.item in tellers:
+    if now.item is None:
+        return wish.override or wish.status is not Status.RESERVED or now.status == Status.AVAILABLE
+    if now.item in tellers:
         return True
-    return person and wish.item is not None
+    return wish.override and wish.item is not None
