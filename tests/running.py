@@ -6,6 +6,7 @@ run on both.
 
 import asyncio
 import contextlib
+import json
 import os
 import shutil
 import signal
@@ -17,7 +18,7 @@ from pathlib import Path
 
 from saqtau.engine import broker, migrate, postgres
 from saqtau.engine.part import Part, spawn
-from saqtau.engine.place import Place, open_place, password, write_private
+from saqtau.engine.place import Place, open_place, password
 
 CLUSTER = os.environ.get("SAQTAU_CLUSTER") == "1"
 TEMPLATE = "saqtau_template"
@@ -166,23 +167,22 @@ def _start_cluster(engine: Running) -> None:
 
 
 def _node(place: Place, peer: broker.Peer, peers: list[broker.Peer], secret: str) -> Part:
+    """A node from the files an authority would use, deploy/cluster/."""
     folder = place.nats / peer.name
     folder.mkdir(exist_ok=True)
-    path = folder / "nats.conf"
-    text = broker.configuration(
-        name=peer.name,
-        host=peer.host,
-        port=peer.port,
-        store=folder / "store",
-        secret=secret,
-        max_file=40 * broker.GIB,
-        route=peer.route,
-        peers=peers,
-    )
-    write_private(path, text)
+    others = [f"nats://{broker.USER}:{secret}@{one.host}:{one.route}" for one in peers if one.name != peer.name]
+    environment = {
+        "SAQTAU_LISTEN": json.dumps(f"{peer.host}:{peer.port}"),
+        "SAQTAU_CLUSTER_LISTEN": json.dumps(f"{peer.host}:{peer.route}"),
+        "SAQTAU_ROUTES": json.dumps(others),
+        "SAQTAU_STORE": json.dumps(str(folder / "store")),
+        "SAQTAU_MAX_FILE": str(40 * broker.GIB),
+        "SAQTAU_PASSWORD": json.dumps(secret),
+    }
 
     async def wait() -> None:
-        alone = broker.Broker((f"nats://{peer.host}:{peer.port}",), secret)
-        await broker.answers(alone, 60)
+        await broker.answers(broker.Broker((f"nats://{peer.host}:{peer.port}",), secret), 60)
 
-    return Part(name=peer.name, command=(str(broker.binary()), "-c", str(path)), folder=folder, ready=wait)
+    configuration = Path(__file__).parents[1] / "deploy" / "cluster" / f"{peer.name}.conf"
+    command = (str(broker.binary()), "-c", str(configuration))
+    return Part(name=peer.name, command=command, folder=folder, environment=environment, ready=wait)

@@ -11,7 +11,6 @@ import signal
 import socket
 import sys
 import time
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -156,8 +155,6 @@ def configuration(
     store: Path,
     secret: str,
     max_file: int,
-    route: int | None = None,
-    peers: Sequence[Peer] = (),
 ) -> str:
     """The text of a nats-server configuration. max_file: bytes the journal may take on disk."""
     lines = [
@@ -173,16 +170,6 @@ def configuration(
         "}",
         f"authorization {{ user: {json.dumps(USER)}, password: {json.dumps(secret)} }}",
     ]
-    if route is not None:
-        routes = ", ".join(json.dumps(f"nats://{USER}:{secret}@{peer.host}:{peer.route}") for peer in peers)
-        lines += [
-            "cluster {",
-            "  name: saqtau",
-            f"  listen: {json.dumps(f'{host}:{route}')}",
-            f"  authorization {{ user: {json.dumps(USER)}, password: {json.dumps(secret)}, timeout: 2 }}",
-            f"  routes: [{routes}]",
-            "}",
-        ]
     return "\n".join(lines) + "\n"
 
 

@@ -34,6 +34,9 @@ create table if not exists schema_migration (
 """
 
 
+_STRENGTH = "select rolname, rolsuper or rolbypassrls or rolcreaterole as strong from pg_roles"
+
+
 class Migration(msgspec.Struct, frozen=True):
     """One file."""
 
@@ -73,29 +76,40 @@ def scram_verifier(password: str, salt: bytes, iterations: int = 4096) -> str:
     return f"SCRAM-SHA-256${iterations}:{base64.b64encode(salt).decode()}${stored}:{server}"
 
 
-async def create_roles(server: Server) -> None:
-    """Make the three roles, or give them the passwords of this folder. None of them bypasses row-level security."""
-    pg = await connect(server.at("postgres"), ADMIN)
+async def create_roles(server: Server, admin: str = ADMIN) -> None:
+    """Make the three roles, or give them the passwords of this folder.
+
+    The admin need not be a superuser: CREATEROLE and CREATEDB are enough. Raises Refused(CONFLICT) when one of the
+    roles is there already with the right to bypass what keeps regions apart.
+    """
+    pg = await connect(server.at("postgres"), admin)
     try:
         async with pg.transaction():
             await pg.execute("select pg_advisory_xact_lock($1)", _LOCK)
-            known = {row["rolname"] for row in await pg.fetch("select rolname from pg_roles")}
+            known = {row["rolname"]: row for row in await pg.fetch(_STRENGTH)}
             for role in ROLES:
+                if role in known and known[role]["strong"]:
+                    raise Refused(
+                        Kind.CONFLICT,
+                        f"role {role} is a superuser or passes row-level security: take that from it first",
+                        role="too_strong",
+                    )
                 verb = "alter" if role in known else "create"
                 verifier = scram_verifier(server.passwords[role], secrets.token_bytes(16))
-                await pg.execute(
-                    f"{verb} role {role} login nosuperuser nocreatedb nocreaterole noreplication nobypassrls "
-                    f"password '{verifier}'"
-                )
+                await pg.execute(f"{verb} role {role} login password '{verifier}'")
+            if not await pg.fetchval("select rolsuper from pg_roles where rolname = current_user"):
+                await pg.execute(f"grant {OWNER} to current_user")  # so that it may make a database the owner's
     finally:
         await pg.close()
 
 
-async def create_database(server: Server, name: str = DATABASE, template: str = "template0") -> None:
+async def create_database(
+    server: Server, name: str = DATABASE, template: str = "template0", admin: str = ADMIN
+) -> None:
     """Make a database that the owner role owns and only our roles may enter; nothing happens when it is there."""
     if not _IDENTIFIER.fullmatch(name) or not _IDENTIFIER.fullmatch(template):
         raise Refused(Kind.INVALID, f"{name} is no name of a database", database="name")
-    pg = await connect(server.at("postgres"), ADMIN)
+    pg = await connect(server.at("postgres"), admin)
     try:
         if not await pg.fetchval("select true from pg_database where datname = $1", name):
             try:

@@ -1,8 +1,8 @@
 """A disk that fills up: new events are refused in time, nothing stored is harmed, and it goes on when there is room.
 
-A NATS server that meets a full disk gives no answer at all, and stays so until it is started again, whatever room there
-is by then. So the journal is held while the disk still has its reserve: each stream's limit becomes what it holds, and whoever
-publishes is told at once that there is no room.
+A NATS server that meets a full disk gives no answer at all, and stays so until it is started again. So the journal is
+held while the disk still has its reserve: each stream's limit becomes what it holds, and whoever publishes is told at
+once that there is no room.
 """
 
 import asyncio
