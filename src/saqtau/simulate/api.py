@@ -9,19 +9,23 @@ from saqtau.simulate.wire import Line, Reply
 
 
 class Api:
-    """A logged-in session. Raises one of `wire.BROKEN` when there is no answer, Refused when the answer is no."""
+    """A logged-in session; `cookie` opens its live streams.
+
+    Raises one of `wire.BROKEN` when there is no answer, Refused when the answer is no.
+    """
 
     def __init__(self, web: str) -> None:
         self._line = Line(web)
         self._headers: dict[str, str] = {}
+        self.cookie = ""
 
     async def log_in(self, name: str, password: str) -> dict[str, Any]:
         """Open the session; returns what `/api/me` says."""
         body = msgspec.json.encode({"name": name, "password": password})
         reply = await self._line.ask("POST", "/api/login", body, {"Content-Type": "application/json"})
         me = _told(reply)
-        cookie = reply.headers.get("set-cookie", "").partition(";")[0]
-        self._headers = {"Cookie": cookie, "X-CSRF-Token": me["csrf"], "Content-Type": "application/json"}
+        self.cookie = reply.headers.get("set-cookie", "").partition(";")[0]
+        self._headers = {"Cookie": self.cookie, "X-CSRF-Token": me["csrf"], "Content-Type": "application/json"}
         return me
 
     async def get(self, path: str) -> dict[str, Any]:
