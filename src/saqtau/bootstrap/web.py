@@ -50,7 +50,7 @@ async def answer(ground: Ground, stop: asyncio.Event) -> None:
             dist=console(),
             atlas=atlas,
             tablet_intake=serve({"/tablet/positions": tablet_input(known, tracks, atlas)}),
-            secure=not ip_address(settings.host).is_loopback,
+            secure=not _is_loopback(settings.host),
         )
     )
     refreshing = asyncio.create_task(every(1.0, "tablets", refresh, stop))
@@ -59,6 +59,14 @@ async def answer(ground: Ground, stop: asyncio.Event) -> None:
     await tracks.close()
     await nc.close()
     pool.terminate()
+
+
+def _is_loopback(host: str) -> bool:
+    """Whether only this machine can reach it; a name that is no address counts as reachable by others."""
+    try:
+        return host == "localhost" or ip_address(host).is_loopback
+    except ValueError:
+        return False
 
 
 def console() -> Path | None:
