@@ -43,11 +43,15 @@ def import_map(source: Path, folder: Path, law: Jurisdiction, say: Callable[[str
     graph = import_osm(source, law.speeds, law.limits, within=law.bounds)
     folder.mkdir(parents=True, exist_ok=True)
     fresh = folder / f".{GRAPH}.new"
-    fresh.write_bytes(encode_graph(graph))
-    with fresh.open("rb") as written:
-        os.fsync(written.fileno())
-    tiles = build_tiles(source, folder, lambda step, part: say(f"Cutting the map: {step} {part:.0%}"))
-    fresh.replace(folder / GRAPH)
+    try:
+        with fresh.open("wb") as out:
+            out.write(encode_graph(graph))
+            out.flush()
+            os.fsync(out.fileno())
+        tiles = build_tiles(source, folder, lambda step, part: say(f"Cutting the map: {step} {part:.0%}"))
+        fresh.replace(folder / GRAPH)
+    finally:
+        fresh.unlink(missing_ok=True)
     return graph, tiles
 
 
