@@ -7,9 +7,10 @@ import { collection } from './features';
 const FONT = ['Noto Sans'];
 const CLUSTER_BELOW = 11;
 
-/** The later a place is reached, the wider and paler the band. */
-const probability: ExpressionSpecification = ['coalesce', ['get', 'probability'], ['get', 'p'], 0.6];
-const seconds: ExpressionSpecification = ['coalesce', ['get', 'seconds'], ['get', 't'], 60];
+/** The later a street is reached, the wider; the less likely, the nearer to the colour of a street: opaque, so that nothing adds up where two meet. */
+const probability: ExpressionSpecification = ['get', 'probability'];
+const seconds: ExpressionSpecification = ['get', 'seconds'];
+const BAND = { dark: ['#42525f', '#a87a26', '#f5b041'], light: ['#c9a94f', '#d58a1c', '#b85c00'] } as const;
 
 export function addOverlay(map: MapView, theme: Theme): void {
 	addIcons(map);
@@ -21,12 +22,14 @@ export function addOverlay(map: MapView, theme: Theme): void {
 	const text = theme === 'dark' ? '#e8edf2' : '#11181e';
 	const ground = theme === 'dark' ? '#0f1418' : '#ffffff';
 	const blue = theme === 'dark' ? '#58a6ff' : '#0a57a8';
-	const band = theme === 'dark' ? '#f5b041' : '#b06f00';
+	const [pale, half, full] = BAND[theme];
 	const layers: LayerSpecification[] = [
-		{ id: 'band-area', type: 'fill', source: 'band', filter: ['==', ['geometry-type'], 'Polygon'], paint: { 'fill-color': band, 'fill-opacity': ['*', 0.35, probability] } },
 		{
-			id: 'band-way', type: 'line', source: 'band', filter: ['==', ['geometry-type'], 'LineString'], layout: { 'line-cap': 'round', 'line-join': 'round' },
-			paint: { 'line-color': band, 'line-opacity': ['max', 0.12, ['*', 0.75, probability]], 'line-width': ['interpolate', ['linear'], seconds, 0, 5, 180, 22] }
+			id: 'band', type: 'line', source: 'band', layout: { 'line-cap': 'round', 'line-join': 'round', 'line-sort-key': probability },
+			paint: {
+				'line-color': ['interpolate', ['linear'], probability, 0, pale, 0.4, half, 1, full],
+				'line-width': ['interpolate', ['exponential', 1.5], ['zoom'], 11, ['interpolate', ['linear'], seconds, 0, 2, 180, 7], 16, ['interpolate', ['linear'], seconds, 0, 10, 180, 36]]
+			}
 		},
 		{ id: 'line', type: 'line', source: 'line', paint: { 'line-color': blue, 'line-width': 2.5, 'line-dasharray': [2, 2] } },
 		{ id: 'view', type: 'fill', source: 'view', minzoom: 14, paint: { 'fill-color': text, 'fill-opacity': 0.14 } },
@@ -40,8 +43,8 @@ export function addOverlay(map: MapView, theme: Theme): void {
 			id: 'units', type: 'symbol', source: 'units', filter: ['!', ['has', 'point_count']],
 			layout: {
 				'icon-image': ['get', 'icon'], 'icon-rotate': ['get', 'heading'], 'icon-rotation-alignment': 'map', 'icon-allow-overlap': true, 'icon-ignore-placement': true,
-				'icon-size': ['interpolate', ['linear'], ['zoom'], 11, 0.55, 14, 1],
-				'text-field': ['step', ['zoom'], '', 12.5, ['get', 'letter']], 'text-size': 11, 'text-font': FONT, 'text-allow-overlap': true, 'text-ignore-placement': true
+				'icon-size': ['interpolate', ['linear'], ['zoom'], 11, 0.6, 14, 1],
+				'text-field': ['step', ['zoom'], '', 11.5, ['get', 'letter']], 'text-size': ['interpolate', ['linear'], ['zoom'], 11, 9, 14, 12], 'text-font': FONT, 'text-allow-overlap': true, 'text-ignore-placement': true
 			},
 			paint: { 'text-color': ['match', ['slice', ['get', 'icon'], -3], 'old', '#e8edf2', '#0b0f12'] }
 		},
@@ -51,5 +54,6 @@ export function addOverlay(map: MapView, theme: Theme): void {
 			layout: { 'icon-image': ['concat', 'alert-', ['get', 'kind']], 'icon-allow-overlap': true, 'icon-ignore-placement': true, 'symbol-sort-key': ['get', 'order'] }
 		}
 	];
-	for (const layer of layers) map.addLayer(layer);
+	const names = map.getLayer('names') ? 'names' : undefined; // the way ahead lies on the streets, under their names
+	for (const layer of layers) map.addLayer(layer, layer.id === 'band' ? names : undefined);
 }
