@@ -15,9 +15,11 @@ import asyncio
 import base64
 import math
 import multiprocessing
+import os
 import secrets
 import tempfile
 import time
+from collections import Counter
 from pathlib import Path
 from random import Random
 
@@ -96,6 +98,7 @@ class Crew:
         self.web, self.account, self.password = web, account, password
         self.api = Api(web)
         self.heard = {}  # (camera, at) -> steady clock
+        self.busy = asyncio.Lock()  # one hand on the tablet
 
     async def enrol(self, admin):
         await self.api.log_in(self.account.name, self.password)
@@ -123,10 +126,11 @@ class Crew:
                 work.cancel()
 
     async def finish(self):
-        alert = (await self.api.get("/api/tablet"))["alert"]
-        if alert is not None and "accept" in {edge["name"] for edge in alert["edges"]}:
-            await self.api.take(alert, "accept")
-            await self.api.take(await self.api.get(f"/api/items/{alert['parent']}"), "stopped")
+        async with self.busy:
+            alert = (await self.api.get("/api/tablet"))["alert"]
+            if alert is not None and "accept" in {edge["name"] for edge in alert["edges"]}:
+                await self.api.take(alert, "accept")
+                await self.api.take(await self.api.get(f"/api/items/{alert['parent']}"), "stopped")
 
 
 async def open_stream(web, cookie):
@@ -224,6 +228,31 @@ def pushes(registers, stage, rate, hits):
     return make, kept
 
 
+def cpu_seconds():
+    """User and system seconds of this process and of every process below it, by name (Linux)."""
+    tick, mine = os.sysconf("SC_CLK_TCK"), os.getpid()
+    parents, used, names = {}, {}, {}
+    for folder in Path("/proc").glob("[0-9]*"):
+        try:
+            fields = (folder / "stat").read_text().rpartition(")")[2].split()
+            words = (folder / "cmdline").read_text().split("\0")
+        except OSError:
+            continue  # it has ended
+        pid = int(folder.name)
+        parents[pid], used[pid] = int(fields[1]), (int(fields[11]) + int(fields[12])) / tick
+        names[pid] = next((part for part in ("worker", "intake", "web") if part in words), "")
+        names[pid] = names[pid] or next((part for part in ("postgres", "nats") if part in words[0]), "consoles")
+    names[mine] = "this (load, tablets)"
+    total = Counter()
+    for pid, seconds in used.items():
+        above = pid
+        while above not in (mine, 0, 1):
+            above = parents.get(above, 0)
+        if above == mine:
+            total[names[pid]] += seconds
+    return total
+
+
 async def measure(ground, folder, wish):
     web = f"http://127.0.0.1:{ground.config.web.port}"
     intake = f"http://127.0.0.1:{ground.config.intake.port}"
@@ -250,11 +279,13 @@ async def measure(ground, folder, wish):
         tasks += [asyncio.create_task(crew.listen()) for crew in crews]
         assert await asyncio.to_thread(ready.wait, 180), "the consoles did not open"
         await asyncio.sleep(5)
+        before = cpu_seconds()
         make, kept = pushes(registers, stage, wish.rate, wish.hits)
         figures = await load(
             intake, make, rate=wish.rate, seconds=wish.seconds, timer=time.perf_counter, connections=wish.connections
         )
         await asyncio.sleep(10)
+        spent = {name: used - before.get(name, 0.0) for name, used in cpu_seconds().items()}
         failed = [task.exception() for task in tasks if task.done() and not task.cancelled()]
         ending.set()
         seen = await asyncio.to_thread(told.get)
@@ -264,10 +295,10 @@ async def measure(ground, folder, wish):
         await asyncio.gather(*tasks, return_exceptions=True)
         async with postgres.pool(ground.server(WORKER), WORKER, 1) as pool:
             items = await pool.fetchval("select count(*) from item where desk = 'dangerous_drivers'")
-    return figures, kept, crews, seen, items, failed
+    return figures, kept, crews, seen, items, failed, spent
 
 
-def report(wish, figures, kept, crews, seen, items, failed):
+def report(wish, figures, kept, crews, seen, items, failed, spent):
     heard = {}
     for crew in crews:
         for key, at in crew.heard.items():
@@ -282,6 +313,7 @@ def report(wish, figures, kept, crews, seen, items, failed):
     print(f"read to tablet: p50 {percentile(delays, 0.5):.0f} ms, p99 {percentile(delays, 0.99):.0f} ms, ", end="")
     print(f"max {delays[-1] if delays else float('nan'):.0f} ms")
     print(f"consoles: {wish.consoles} open, {seen['bytes'] / 1e6:.1f} MB read, {seen['closed']} closed by the server")
+    print("CPU seconds: " + ", ".join(f"{name} {used:.0f}" for name, used in sorted(spent.items())))
     if failed:
         print(f"failed: {failed[:3]}")
 
