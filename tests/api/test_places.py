@@ -3,12 +3,14 @@
 import asyncio
 
 import msgspec
+import numpy as np
 import pytest
 from tests.api import house as building
 from tests.api.desks import furnish
 from tests.unit.roads.drawn import crossing, degrees
 
 from saqtau.engine.atlas import Atlas, Fix
+from saqtau.roads.graph import place_xy
 from saqtau.roads.snap import snapper
 from saqtau.roads.tree import Trees
 from saqtau.web.live import POSITIONS
@@ -29,7 +31,7 @@ async def house(engine, database, streams, tmp_path):
 
 def fix(house, unit, edge, fraction, letter="A", region=2):
     drawing = house.drawing
-    lat, lon = drawing.position(drawing.on(*edge, fraction))
+    lat, lon = map(float, drawing.graph.degrees(np.array(place_xy(drawing.graph, drawing.on(*edge, fraction)))))
     return Fix(unit, lon, lat, None, letter, 1, (), region, drawing.edge(*edge), fraction)
 
 

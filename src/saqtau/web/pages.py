@@ -68,6 +68,8 @@ async def healthz(request: Request[Any, Any, Any]) -> Response[Health]:
         await parts.nc.flush(2)
     except (nats.errors.Error, OSError, TimeoutError):
         broker = "down"
+    if not parts.nc.is_connected:  # a flush while the client looks for its server returns as if all were well
+        broker = "down"
     feed = "up" if request.app.state.hub.caught_up.is_set() else "down"
     found = Health(database, broker, feed, _map_state(parts))
     return Response(found, status_code=200 if database == broker == "up" else 503)
