@@ -11,6 +11,8 @@ from prometheus_client import CollectorRegistry
 from tests.api import house as building
 from tests.api.conftest import streams
 from tests.api.desks import DESKS, furnish, open_hit
+from tests.e2e.city import City
+from tests.running import short_folder
 
 from saqtau.devices.http import serve
 from saqtau.devices.tablet.server import positions
@@ -36,23 +38,43 @@ SWITCHES = (
     "--disable-component-update",
     "--disable-sync",
     "--no-first-run",
+    "--disable-quic",
 )
 PIXEL = base64.b64decode(
     "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
 )
 
 
-@pytest.fixture
-async def browser():
-    """Chromium of this machine."""
+@pytest.fixture(scope="session")
+def chromium():
+    """Path of this machine's Chromium."""
     if CHROMIUM is None:
-        pytest.skip("no Chromium on PATH; on Debian: apt-get install chromium")
+        pytest.skip("E2E SKIPPED: no Chromium on PATH; on Debian: apt-get install chromium")
     if not (DIST / "index.html").is_file():
-        pytest.skip("the console is not built; make console-check builds it")
+        pytest.skip("E2E SKIPPED: the console is not built; make console-check builds it")
+    return CHROMIUM
+
+
+@pytest.fixture(scope="session")
+async def browser(chromium):
+    """One Chromium for all; each test has a context of its own."""
     async with async_playwright() as play:
-        chromium = await play.chromium.launch(executable_path=CHROMIUM, args=list(SWITCHES))
-        yield chromium
-        await chromium.close()
+        started = await play.chromium.launch(executable_path=chromium, args=list(SWITCHES))
+        yield started
+        await started.close()
+
+
+@pytest.fixture(scope="session")
+def city(chromium):
+    """The demonstration, started as a newcomer starts it. Its last test stops it; whatever happened, it is stopped."""
+    with short_folder() as folder:
+        started = City(folder)
+        try:
+            started.wait_until_it_drives()
+            yield started
+        finally:
+            if started.process.poll() is None:
+                started.stop()
 
 
 class Street:
@@ -107,9 +129,16 @@ async def known_devices(street):
 
 
 @contextlib.asynccontextmanager
-async def visit(browser, street, path="/", *, language="en", **options):
-    """A page of a person's own, which notes what it asks of strangers and what goes wrong in it."""
+async def visit(browser, street, path="/", *, language="en", session=None, **options):
+    """A page of a person's own, which notes what it asks of strangers and what goes wrong in it.
+
+    session: an HTTP client whose session it goes on with.
+    """
     context = await browser.new_context(**options)
+    if session is not None:
+        await context.add_cookies(
+            [{"name": one.name, "value": one.value, "url": street.url} for one in session.cookies.jar]
+        )
     await context.add_init_script(f"localStorage.setItem('saqtau.language', '{language}')")
     page = await context.new_page()
     page.strangers, page.faults = [], []
@@ -118,7 +147,7 @@ async def visit(browser, street, path="/", *, language="en", **options):
         lambda asked: asked.url.startswith((street.url, "blob:", "data:")) or page.strangers.append(asked.url),
     )
     page.on("pageerror", lambda error: page.faults.append(str(error)))
-    page.on("console", lambda said: "Content Security" in said.text and page.faults.append(said.text))
+    page.on("console", lambda said: is_fault(said) and page.faults.append(said.text))
     try:
         await page.goto(street.url + path)
         yield page
@@ -128,11 +157,16 @@ async def visit(browser, street, path="/", *, language="en", **options):
     assert page.faults == []
 
 
-async def log_in(page, name):
+def is_fault(said):
+    """Anything wrong that a page writes to its console, but for answers that it handles: refused, or no network."""
+    return said.type in {"error", "warning"} and not said.text.startswith("Failed to load resource")
+
+
+async def log_in(page, name, password=building.PASSWORD):
     """By keyboard, as people do."""
     await page.wait_for_selector("input[type=password]")
     await page.fill("input[autocomplete=username]", name)
-    await page.fill("input[type=password]", building.PASSWORD)
+    await page.fill("input[type=password]", password)
     await page.keyboard.press("Enter")
 
 

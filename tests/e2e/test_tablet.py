@@ -114,6 +114,20 @@ async def test_positions_are_signed_numbered_and_none_is_lost_in_a_network_loss(
         assert {position.unit for position in street.taken} == {"U1"}
 
 
+async def test_a_car_that_stands_still_is_not_silent(browser, street):
+    async with visit(browser, street, "/tablet", **CAR) as page:
+        await log_in(page, "patrol1")
+        await enrol(street, page)
+        for _ in range(150):
+            if len(street.taken) >= 2:
+                break
+            await page.wait_for_timeout(200)
+        first, again = street.taken[:2]
+        assert again.seq == first.seq + 1
+        assert (again.lat, again.lon) == (first.lat, first.lon)
+        assert again.at > first.at
+
+
 async def test_the_page_opens_without_a_network(browser, street):
     async with visit(browser, street, "/tablet", **CAR) as page:
         await log_in(page, "patrol1")

@@ -8,7 +8,8 @@ import { actionStore, fixStore, openMemory, storeFix } from './store';
 
 const POLL = 5_000; // ms: the view is read again even when the stream is silent
 const FIX_EVERY = 2_000; // ms between two kept positions
-const STILL = 10_000; // ms after which a car that has not moved is asked again
+const STILL = 10_000; // ms after which a car that has not moved says so
+const STILL_LONGEST = 600_000; // ms after which that is not believed any more
 
 let view = $state.raw<TabletView | null>(null);
 let device = $state.raw<Device | null>(null);
@@ -166,36 +167,44 @@ export async function forgetDevice(): Promise<void> {
 }
 
 type Measured = Pick<GeolocationPosition, 'timestamp' | 'coords'>;
+let lastFix = 0;
 
 /** Keep a position for the server. Off duty nothing is kept: where a person is then is nobody's business. */
-async function take(position: Measured, battery: number | null) {
-	placeTrouble = false;
-	place = fixFrom(0, position, battery);
-	if (!device || !memory || (view?.status ?? 'off_duty') === 'off_duty' || position.timestamp - lastFix < FIX_EVERY) return;
-	lastFix = position.timestamp;
+async function keepFix(make: (seq: number) => Fix, at: number) {
+	if (!device || !memory || (view?.status ?? 'off_duty') === 'off_duty' || at - lastFix < FIX_EVERY) return;
+	lastFix = at;
 	try {
-		await storeFix(memory, (seq) => fixFrom(seq, position, battery));
+		await storeFix(memory, make);
 		await count();
 	} catch {
 		placeTrouble = true;
 	}
 }
-let lastFix = 0;
 
+/**
+ * Follow the place. A browser tells of changes only, so silence of a watch that has not failed means: still here, and
+ * that is said again, for a car that stands still is not a silent one. Not for ever: a receiver may hang.
+ */
 async function measure(): Promise<() => void> {
 	const charge = (navigator as unknown as { getBattery?: () => Promise<{ level: number }> }).getBattery;
-	const level = charge ? await charge.call(navigator).catch(() => null) : null;
-	const heard = (position: Measured) => void take(position, level?.level ?? null);
-	const lost = () => (placeTrouble = true);
-	const how = { enableHighAccuracy: true, maximumAge: 1_000, timeout: 20_000 };
-	const watch = navigator.geolocation.watchPosition(heard, lost, how);
-	// A browser tells of changes only; a car that stands still is not silent, so it is asked where it is.
-	let asked = 0;
+	const level = (charge ? await charge.call(navigator).catch(() => null) : null)?.level ?? null;
+	let measured = 0;
+	const heard = (position: Measured) => {
+		measured = Date.now();
+		placeTrouble = false;
+		place = fixFrom(0, position, level);
+		void keepFix((seq) => fixFrom(seq, position, level), position.timestamp);
+	};
+	const lost = () => {
+		measured = 0;
+		placeTrouble = true;
+	};
+	const watch = navigator.geolocation.watchPosition(heard, lost, { enableHighAccuracy: true, maximumAge: 1_000 });
 	const still = setInterval(() => {
-		if (Date.now() - Math.max(lastFix, asked) < STILL) return;
-		asked = Date.now();
-		// With age 0 the browser vouches that this is where it is now, even when it gives the old measurement's time.
-		navigator.geolocation.getCurrentPosition(({ coords }) => heard({ timestamp: Date.now(), coords }), lost, { ...how, maximumAge: 0 });
+		const at = Date.now();
+		const here = place;
+		if (!here || at - measured > STILL_LONGEST || at - lastFix < STILL) return;
+		void keepFix((seq) => ({ ...here, seq, at, speed: null }), at);
 	}, FIX_EVERY);
 	return () => {
 		navigator.geolocation.clearWatch(watch);
