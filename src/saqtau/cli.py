@@ -1,10 +1,12 @@
 """What a person types. Each verb is thin: it reads the configuration, asks `bootstrap`, and prints the answer."""
 
+from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any, Final
 
 import typer
 from rich.console import Console
+from rich.markup import escape
 
 from saqtau.kernel.errors import Refused
 
@@ -24,7 +26,9 @@ app.add_typer(register_verbs, name="register")
 app.add_typer(watchlist_verbs, name="watchlist")
 app.add_typer(user_verbs, name="user")
 
-out = Console()
+PLAIN: Final[Any] = {"soft_wrap": True, "markup": False, "highlight": False, "emoji": False}
+"""What is said is data: a bracket in a file's name or a log line is no markup."""
+out = Console(**PLAIN)
 ConfigFile = Annotated[Path | None, typer.Option("--config", help="The TOML file; default saqtau.toml if it is there.")]
 Folder = Annotated[Path | None, typer.Option("--folder", help="The data folder; overrides the file's.")]
 Source = Annotated[Path, typer.Argument(exists=True, dir_okay=False, readable=True)]
@@ -42,7 +46,24 @@ def run(
     """Start everything on this machine and watch over it; Ctrl-C stops it."""
     from saqtau import bootstrap
 
-    bootstrap.run(bootstrap.configured(config, folder), demonstration=demonstration, say=out.print)
+    bootstrap.run(bootstrap.configured(config, folder), demonstration=demonstration, say=_steps())
+
+
+def _steps() -> Callable[[str], None]:
+    """Says lines; on a screen one that ends in "..." turns until the next one comes."""
+    if not out.is_terminal:
+        return out.print
+    turning = out.status("")
+
+    def say(line: str) -> None:
+        if line.endswith("..."):
+            turning.update(escape(line))
+            turning.start()
+        else:
+            turning.stop()
+            out.print(line)
+
+    return say
 
 
 @map_verbs.command("import")
@@ -51,7 +72,8 @@ def map_import(source: Source, config: ConfigFile = None, folder: Folder = None)
     from saqtau import bootstrap
 
     with out.status("Reading the map ...") as status:
-        summary = bootstrap.import_map(bootstrap.configured(config, folder), source, status.update)
+        found = bootstrap.configured(config, folder)
+        summary = bootstrap.import_map(found, source, lambda line: status.update(escape(line)))
     out.print(summary)
 
 
@@ -92,7 +114,7 @@ def _import(source: Path, kind: str, config: Path | None, folder: Path | None, *
     with out.status(f"Importing {kind} ..."):
         report = bootstrap.import_register(bootstrap.configured(config, folder), kind, source, accept_good=accept_good)
     for refusal in report.refusals:
-        out.print(f"row {refusal.row}: {refusal.field}: {refusal.reason}", style="yellow", highlight=False)
+        out.print(f"row {refusal.row}: {refusal.field}: {refusal.reason}", style="yellow")
     out.print(f"{report.imported} imported, {len(report.refusals)} refused")
     if report.refusals and not report.imported:
         out.print("Nothing was imported: mend the rows above, or say --accept-good.", style="yellow")
@@ -120,7 +142,30 @@ def user_add(
     password = bootstrap.add_user(
         bootstrap.configured(config, folder), name, role, region or [], unit, language, password_file
     )
-    out.print(f"{name} may log in" + (f" with the password {password}" if password else ""), highlight=False)
+    out.print(f"{name} may log in" + (f" with the password {password}" if password else ""))
+
+
+@user_verbs.command("password")
+def user_password(
+    name: str,
+    password_file: Annotated[Path | None, typer.Option(help="A file with it; else one is made and shown once.")] = None,
+    config: ConfigFile = None,
+    folder: Folder = None,
+) -> None:
+    """Give a person a new password; every session of theirs ends."""
+    from saqtau import bootstrap
+
+    made = bootstrap.change_password(bootstrap.configured(config, folder), name, password_file)
+    out.print(f"{name} has a new password" + (f": {made}" if made else ""), highlight=False)
+
+
+@user_verbs.command("disable")
+def user_disable(name: str, config: ConfigFile = None, folder: Folder = None) -> None:
+    """End a person's access at once. The account stays: what it did must keep its name."""
+    from saqtau import bootstrap
+
+    bootstrap.disable_user(bootstrap.configured(config, folder), name)
+    out.print(f"{name} may not log in any more", highlight=False)
 
 
 @app.command()
@@ -160,8 +205,9 @@ def main() -> None:
     try:
         app()
     except Refused as refusal:
-        fields = "".join(f"\n  {name}: {reason}" for name, reason in refusal.fields.items())
-        Console(stderr=True).print(f"{refusal.message}{fields}", style="red", highlight=False)
+        fields = ", ".join(f"{name}: {reason}" for name, reason in refusal.fields.items())
+        told = " ".join(f"{refusal.message} ({fields})".split())
+        Console(stderr=True, **PLAIN).print(told, style="red")
         raise SystemExit(1) from None
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from saqtau.bootstrap import admin
 from saqtau.bootstrap.ground import stand
 from saqtau.config import Config, read_config
+from saqtau.engine.place import read_secret
 from saqtau.engine.registers import Report
 from saqtau.engine.verify import Finding
 from saqtau.kernel.errors import Kind, Refused
@@ -51,8 +52,19 @@ def add_user(
 ) -> str | None:
     """Add an account; returns the password when one was made."""
     person = Person(name, name, tuple(roles), frozenset(regions), unit, language)
-    password = None if password_file is None else password_file.read_text(encoding="utf-8").strip()
+    password = None if password_file is None else read_secret(password_file)
     return asyncio.run(admin.add_person(stand(config), person, password))
+
+
+def change_password(config: Config, name: str, password_file: Path | None) -> str | None:
+    """Set a new password; returns it when it was made."""
+    password = None if password_file is None else password_file.read_text(encoding="utf-8").strip()
+    return asyncio.run(admin.change_password(stand(config), name, password))
+
+
+def disable_user(config: Config, name: str) -> None:
+    """End an account's access at once."""
+    asyncio.run(admin.disable(stand(config), name))
 
 
 def simulate(config: Config, city: Path) -> None:

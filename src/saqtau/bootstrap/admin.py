@@ -18,6 +18,7 @@ from saqtau.engine.atlas import import_map
 from saqtau.engine.postgres import APP, WORKER
 from saqtau.engine.registers import Report, import_register
 from saqtau.engine.verify import Finding, verify
+from saqtau.kernel.errors import Kind, Refused
 from saqtau.web import people
 
 LARGEST_FILE = 256 << 20
@@ -47,10 +48,20 @@ async def record(ground: Ground, role: str) -> AsyncIterator[Any]:
 
 
 async def read_register(ground: Ground, kind: str, source: Path, by: str, *, accept_good: bool) -> Report:
-    """Import a register file. Raises Refused as `import_register`."""
-    data = await asyncio.to_thread(source.read_bytes)
+    """Import a register file. Raises Refused as `read_file` and `import_register`."""
+    data = await asyncio.to_thread(read_file, source)
     async with record(ground, WORKER) as pg:
         return await import_file(ground, pg, kind, source.name, data, by, accept_good=accept_good)
+
+
+def read_file(source: Path) -> bytes:
+    """A register's file. Raises Refused: TOO_LARGE, INVALID (not readable)."""
+    try:
+        if source.stat().st_size > LARGEST_FILE:
+            raise Refused(Kind.TOO_LARGE, f"{source.name}: larger than {LARGEST_FILE >> 20} MiB", file="too_large")
+        return source.read_bytes()
+    except OSError as error:
+        raise Refused(Kind.INVALID, f"{source}: {error.strerror}", file="not_readable") from error
 
 
 async def import_file(
@@ -71,6 +82,20 @@ async def add_person(ground: Ground, person: people.Person, password: str | None
     """Add a person who may log in; returns the password when one was made. Raises Refused(INVALID, CONFLICT)."""
     async with record(ground, APP) as pg:
         return await people.add_person(pg, person, password, now())
+
+
+async def change_password(ground: Ground, name: str, password: str | None) -> str | None:
+    """A new password; returns it when it was made. Raises Refused(NOT_FOUND, INVALID)."""
+    made = people.make_password() if password is None else None
+    async with record(ground, APP) as pg:
+        await people.set_password(pg, name, password or made or "", now())
+    return made
+
+
+async def disable(ground: Ground, name: str) -> None:
+    """End an account's access at once. Raises Refused(NOT_FOUND)."""
+    async with record(ground, APP) as pg:
+        await people.disable_person(pg, name, now())
 
 
 async def check(ground: Ground, say: Callable[[str], None]) -> list[Finding]:

@@ -1,7 +1,7 @@
 """PostgreSQL and NATS, set up and running: by this process, by another one, or at the given addresses."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
 from saqtau.bootstrap.ground import Ground, now
@@ -49,8 +49,13 @@ async def set_up(ground: Ground) -> None:
 
 
 @asynccontextmanager
-async def engine_up(ground: Ground, say: Say = lambda _line: None) -> AsyncIterator[Supervisor | None]:
-    """The engine, ready: as it is when a Saqtau runs in this folder, else started for as long as this lasts."""
+async def engine_up(
+    ground: Ground, say: Say = lambda _line: None, check: Callable[[], None] = lambda: None
+) -> AsyncIterator[Supervisor | None]:
+    """The engine, ready: as it is when a Saqtau runs in this folder, else started for as long as this lasts.
+
+    check: called once the folder is ours and before anything is started; it may refuse.
+    """
     supervisor = Supervisor(ground.place, say)
     try:
         supervisor.claim()
@@ -60,6 +65,7 @@ async def engine_up(ground: Ground, say: Say = lambda _line: None) -> AsyncItera
         yield None
         return
     try:
+        check()
         for part in await asyncio.to_thread(own_parts, ground):
             await supervisor.start(part)
         await set_up(ground)

@@ -1,8 +1,11 @@
 """`saqtau run`: the engine, the parts, the watch."""
 
 import asyncio
+import errno
 import signal
+import socket
 import sys
+from contextlib import ExitStack, suppress
 from pathlib import Path
 
 import structlog
@@ -10,7 +13,7 @@ import structlog
 from saqtau.bootstrap import demonstration as show
 from saqtau.bootstrap.engine import engine_up
 from saqtau.bootstrap.ground import Ground
-from saqtau.config import encode
+from saqtau.config import Config, encode
 from saqtau.engine.part import Part
 from saqtau.engine.place import write_private
 from saqtau.engine.supervisor import Say, Supervisor
@@ -71,14 +74,31 @@ async def run_until_stopped(ground: Ground, *, demonstration: bool, say: Say) ->
     working = asyncio.create_task(_run(ground, stop, demonstration=demonstration, say=say))
     stopping = asyncio.create_task(stop.wait())
     await asyncio.wait({working, stopping}, return_when=asyncio.FIRST_COMPLETED)
-    if not working.done() and not stop.is_set():
-        working.cancel()
-    await working
+    stopping.cancel()
+    working.cancel()  # also out of a start that takes long; what was started is stopped on the way
+    with suppress(asyncio.CancelledError):
+        await working
+
+
+def check_ports(config: Config) -> None:
+    """Raise Refused that names the first port we shall not be able to listen on, and the key that changes it."""
+    with ExitStack() as held:
+        for part, where in (("web", config.web), ("intake", config.intake)):
+            try:
+                family, _, _, _, address = socket.getaddrinfo(where.host, where.port, type=socket.SOCK_STREAM)[0]
+                probe = held.enter_context(socket.socket(family))
+                probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+                probe.bind(address)
+                probe.listen()  # with the address reused, only this tells that another listens there
+            except OSError as error:
+                told = "is in use" if error.errno == errno.EADDRINUSE else f"cannot be used: {error.strerror}"
+                message = f"{where.host}:{where.port} {told}: choose another one in the configuration, [{part}] port"
+                raise Refused(Kind.CONFLICT, message, **{f"{part}.port": "in_use"}) from error
 
 
 async def _run(ground: Ground, stop: asyncio.Event, *, demonstration: bool, say: Say) -> None:
     say("Starting PostgreSQL and NATS ...")
-    async with engine_up(ground, say) as supervisor:
+    async with engine_up(ground, say, lambda: check_ports(ground.config)) as supervisor:
         if supervisor is None:
             raise Refused(Kind.CONFLICT, f"a Saqtau runs in {ground.place.folder} already", folder="in_use")
         config = ground.place.run / "saqtau.toml"
