@@ -46,7 +46,7 @@ def run(
     """Start everything on this machine and watch over it; Ctrl-C stops it."""
     from saqtau import bootstrap
 
-    bootstrap.run(bootstrap.configured(config, folder), demonstration=demonstration, say=_steps())
+    bootstrap.start(bootstrap.configured(config, folder), demonstration=demonstration, say=_steps())
 
 
 def _steps() -> Callable[[str], None]:

@@ -24,7 +24,7 @@ def configured(config: Path | None, folder: Path | None) -> Config:
     return read_config(config, folder)
 
 
-def run(config: Config, *, demonstration: bool, say: Say) -> None:
+def start(config: Config, *, demonstration: bool, say: Say) -> None:
     """Start everything and watch over it until Ctrl-C."""
     from saqtau.bootstrap.run import run_until_stopped
 

@@ -132,9 +132,10 @@ def read_secret(path: Path) -> str:
     """A secret's file without the line's end. Raises Refused(INVALID) unless it is there, 0600 and not empty."""
     try:
         mode = path.stat().st_mode
-        value = path.read_text().strip()
-    except OSError as error:
-        raise Refused(Kind.INVALID, f"secret {path}: {error.strerror}", secret="not_readable") from error  # noqa: S106
+        value = path.read_text(encoding="utf-8").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        told = error.strerror if isinstance(error, OSError) else "not UTF-8"
+        raise Refused(Kind.INVALID, f"secret {path}: {told}", secret="not_readable") from error  # noqa: S106
     if mode & 0o077:
         raise Refused(Kind.INVALID, f"secret {path} is open to others: chmod 600 it", secret="open_to_others")  # noqa: S106
     if not value:
