@@ -8,7 +8,9 @@ import { plateText } from './plate';
 const KMH = new Set(['speed', 'limit', 'tolerance']);
 const EPOCH = 1e12; // a figure above this is an instant
 /** For machines, or said by a neighbour: the name of a camera stands where its code would. */
-const SILENT = new Set(['id', 'read', 'reads', 'recommendation', 'candidates', 'band', 'title', 'lat', 'lon', 'camera_name', 'other_camera_name', 'wanted_by', 'freed', 'late', 'holder']);
+const SILENT = new Set(['id', 'read', 'reads', 'recommendation', 'candidates', 'band', 'title', 'lat', 'lon', 'camera_name', 'other_camera_name', 'wanted_by', 'freed', 'late', 'holder', 'priority']);
+/** Facts that name a unit. */
+const UNITS = new Set(['accepted_by', 'released_by', 'had']);
 /** What speaks for itself (a ground, a place, a time) needs no label. */
 const PLAIN = new Set(['ground', 'camera', 'at', 'speed', 'trust', 'unit', 'answer', 'reason']);
 
@@ -34,7 +36,7 @@ export function said(key: string, value: Json | undefined, beside: Facts): strin
 		case 'string':
 			if (key.includes('plate') || key === 'read_as') return plateText(value);
 			if (key.endsWith('camera') || key === 'since') return place(key, value, beside);
-			if (key === 'unit' || key.endsWith('_unit')) return callSign(value);
+			if (key === 'unit' || key.endsWith('_unit') || UNITS.has(key)) return callSign(value);
 			return saidValue(value);
 		default:
 			if (Array.isArray(value)) return value.map((one) => said(key, one, beside)).filter(Boolean).join(', ');
