@@ -15,9 +15,9 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
-import nats
 import nats.errors
 import nats.js.errors
+from nats.aio.client import Client
 
 from saqtau.engine.part import Part
 from saqtau.engine.place import Place, password, read_secret, write_private
@@ -51,10 +51,17 @@ class Peer(msgspec.Struct, frozen=True):
 
 async def connect(broker: Broker, name: str = "saqtau", patience: float = 10.0) -> Any:
     """A NATS client that comes back by itself after every outage. Raises Refused(UNAVAILABLE) after `patience` s."""
-    end = time.monotonic() + patience
-    while True:
-        try:
-            return await nats.connect(
+    told: list[Exception] = []
+
+    async def note(error: Exception) -> None:
+        # every failed attempt is told here; once connected, callers see an outage at their own calls
+        told[:] = [error]
+
+    client: Any = Client()
+    try:
+        # the client itself would try for ever, a wrong password too
+        async with asyncio.timeout(patience):
+            await client.connect(
                 list(broker.urls),
                 user=USER,
                 password=broker.password,
@@ -66,17 +73,13 @@ async def connect(broker: Broker, name: str = "saqtau", patience: float = 10.0) 
                 ping_interval=5,
                 max_outstanding_pings=2,
                 pending_size=64 * 1024 * 1024,
-                error_cb=_ignore,
+                error_cb=note,
             )
-        except (OSError, TimeoutError, nats.errors.Error) as error:
-            if time.monotonic() > end:
-                raise Refused(Kind.UNAVAILABLE, f"NATS does not answer: {error!r}", nats="unavailable") from error
-            await asyncio.sleep(0.05)
-
-
-async def _ignore(_: Exception) -> None:
-    # the client tells every failed attempt to reconnect here; callers see the outage at their own calls
-    return
+    except (OSError, TimeoutError, nats.errors.Error) as error:
+        await client.close()
+        reason = told[0] if told else error
+        raise Refused(Kind.UNAVAILABLE, f"NATS does not answer: {reason!r}", nats="unavailable") from error
+    return client
 
 
 def context(nc: Any, timeout: float = 5.0) -> Any:
