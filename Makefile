@@ -12,7 +12,7 @@ help: ## Show this list
 	@awk 'BEGIN{FS=":.*##"} /^[a-z0-9-]+:.*##/{printf "  make %-14s %s\n",$$1,$$2}' $(MAKEFILE_LIST)
 
 run: .venv/.synced $(DIST)/index.html ## Set up if needed, then start the demonstration city
-	@$(PY) -m saqtau.cli demo --folder $(FOLDER)
+	@$(PY) -m saqtau.cli run --demonstration --folder $(FOLDER)
 
 test: lint unit engine console-check e2e ## Set up if needed, then check everything (not the long benches)
 	@echo "make test: everything passed"
