@@ -325,7 +325,7 @@ def main():
     asked.add_argument("--consoles", type=int, default=500)
     asked.add_argument("--hits", type=float, default=4)
     asked.add_argument("--workers", type=int, default=1)
-    asked.add_argument("--connections", type=int, default=64)
+    asked.add_argument("--connections", type=int, default=300)
     wish = asked.parse_args()
     with tempfile.TemporaryDirectory(prefix="sq-") as name:
         folder = Path(name)
