@@ -27,7 +27,7 @@ from tests import running
 from saqtau.desks.dangerous_drivers.rules import Limits
 from saqtau.engine import broker, postgres, sealing
 from saqtau.engine.blobs import Blobs
-from saqtau.engine.journal import READS, ensure_streams
+from saqtau.engine.journal import READS, ensure_streams, last_sequence
 from saqtau.engine.pack import read_packer
 from saqtau.engine.reads import Reads
 from saqtau.engine.window import Window, ensure_window
@@ -151,17 +151,17 @@ def worker_process(server, address, told):
     uvloop.run(worker(server, address, told))
 
 
-async def watch(server, count, patience=180):
-    """When the last read was committed: (Unix s, rows, items)."""
+async def watch(server, last, patience=180):
+    """When the last message was committed: (Unix s, rows, items). One worker commits in the order of the journal."""
     pg = await postgres.connect(server, postgres.OWNER)
     end = time.monotonic() + patience
-    ask = "select (select count(*) from read_recent), (select count(*) from item), (select count(*) from read_history)"
-    while True:
-        rows, items, hits = await pg.fetchrow(ask)
-        if rows + hits >= count or time.monotonic() > end:
-            await pg.close()
-            return time.time(), rows + hits, items
-        await asyncio.sleep(0.25)
+    while (await pg.fetchval("select max(seq) from partition_offset") or 0) < last and time.monotonic() < end:
+        await asyncio.sleep(0.02)
+    done = time.time()
+    rows = await pg.fetchval("select (select count(*) from read_recent) + (select count(*) from read_history)")
+    items = await pg.fetchval("select count(*) from item")
+    await pg.close()
+    return done, rows, items
 
 
 def valkey(count):
@@ -203,7 +203,6 @@ async def ours(engine, server, count):
     nc = await broker.connect(engine.broker, "bench")
     js = broker.context(nc)
     await prepare(server, js, engine.broker.replicas)
-    await nc.close()
     context = multiprocessing.get_context("spawn")
     pipes = [context.Pipe() for _ in range(2)]
     processes = [
@@ -216,8 +215,9 @@ async def ours(engine, server, count):
         await asyncio.to_thread(pipe.recv)
     (gate, _), (work, _) = pipes
     gate.send("go")
-    done, rows, items = await watch(server, count)
     begun, durable, gateway_cpu = await asyncio.to_thread(gate.recv)
+    done, rows, items = await watch(server, await last_sequence(js, READS))
+    await nc.close()
     work.send("stop")
     worker_cpu = await asyncio.to_thread(work.recv)
     for process in processes:
