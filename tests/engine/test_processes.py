@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import re
 import socket
 import stat
 import subprocess
@@ -257,13 +258,24 @@ def test_a_path_too_long_for_a_socket_gets_a_short_private_one(folder):
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="SKIPPED: only root has to step down for PostgreSQL")
-def test_root_is_told_which_folder_postgres_may_not_enter(folder):
+def test_root_may_keep_everything_in_a_folder_that_is_closed_to_others(folder):
     closed = folder / "closed"
     closed.mkdir(mode=0o700)
     here = place.open_place(closed / "s")
     with pytest.raises(Refused) as refused:
-        postgres.prepare(here, postgres.binaries(), sync=False)
+        place.check_reach(here.postgres / "data", here.account)
     assert str(closed) in refused.value.message
+    programs = postgres.binaries()
+    postgres.prepare(here, programs, sync=False)
+    engine = Running(here)
+    try:
+        engine.up(postgres.part(here, programs, QUICK))
+        engine.wait("postgres")
+        status = Path(f"/proc/{engine.processes['postgres'].pid}/status").read_text()
+        assert f"\nUid:\t{here.account.uid}\t" in status
+        assert re.search(r"\nCapEff:\t0*[24]\n", status)  # one right, no other
+    finally:
+        engine.stop()
 
 
 def reachable_python(account):

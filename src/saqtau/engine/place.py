@@ -29,6 +29,7 @@ class Account(msgspec.Struct, frozen=True):
     name: str
     uid: int
     gid: int
+    walks: bool = False  # it may enter folders that are closed to it: the data or the programs lie in one
 
 
 class Place(msgspec.Struct, frozen=True):

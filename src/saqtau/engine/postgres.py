@@ -20,8 +20,8 @@ from urllib.parse import quote, urlsplit, urlunsplit
 import asyncpg
 import msgspec
 
-from saqtau.engine.part import Part
-from saqtau.engine.place import PRIVATE, SECRET, Place, check_reach, password, read_secret
+from saqtau.engine.part import Part, step_down
+from saqtau.engine.place import PRIVATE, SECRET, Account, Place, check_reach, password, read_secret
 from saqtau.kernel.errors import Kind, Refused
 
 ADMIN = "saqtau_admin"  # makes roles and databases; no service connects as it
@@ -158,9 +158,6 @@ def prepare(place: Place, programs: Path, *, sync: bool = True) -> None:
     Raises Refused(UNAVAILABLE) with initdb's own words.
     """
     data = place.postgres / "data"
-    if place.account is not None:
-        check_reach(data, place.account)
-        check_reach(programs / "postgres", place.account)
     _own_private(socket_folder(place), place)
     if (data / "PG_VERSION").exists():
         return
@@ -170,7 +167,7 @@ def prepare(place: Place, programs: Path, *, sync: bool = True) -> None:
     descriptor = os.open(secret, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, SECRET)
     with os.fdopen(descriptor, "w") as file:
         file.write(password(place, f"postgres-{ADMIN}"))
-    account = place.account
+    account = _walker(place, programs)
     if account is not None:
         os.chown(secret, account.uid, account.gid)
     try:
@@ -193,15 +190,25 @@ def prepare(place: Place, programs: Path, *, sync: bool = True) -> None:
             capture_output=True,
             text=True,
             check=False,
-            user=None if account is None else account.uid,
-            group=None if account is None else account.gid,
-            extra_groups=None if account is None else [],
+            preexec_fn=None if account is None else lambda: step_down(account),
         )  # fmt: skip
     finally:
         secret.unlink()
     if done.returncode:
         raise Refused(Kind.UNAVAILABLE, f"initdb: {done.stderr.strip() or done.stdout.strip()}", postgres="initdb")
     fresh.rename(data)
+
+
+def _walker(place: Place, programs: Path) -> Account | None:
+    """PostgreSQL's account, with the right to enter closed folders only where its data or programs lie in one."""
+    if place.account is None:
+        return None
+    for path in (place.postgres / "data", programs / "postgres"):
+        try:
+            check_reach(path, place.account)
+        except Refused:
+            return msgspec.structs.replace(place.account, walks=True)
+    return place.account
 
 
 def part(
@@ -245,7 +252,7 @@ def part(
             *(word for key, value in wanted.items() for word in ("-c", f"{key}={value}")),
         ),
         folder=data,
-        account=place.account,
+        account=_walker(place, programs),
         stop=signal.SIGINT,  # "fast": connections are cut, data is written
         hurry=signal.SIGQUIT,  # "immediate": no orphans stay, the log is run again at the next start
         ready=wait,
