@@ -170,7 +170,7 @@ def user_disable(name: str, config: ConfigFile = None, folder: Folder = None) ->
 
 @app.command()
 def simulate(
-    city: Annotated[Path, typer.Argument(help="Folder of the generated city (made when it is not there).")],
+    city: Annotated[Path, typer.Argument(help="Folder of the city: its registers and the simulation's cast.")],
     config: ConfigFile = None,
     folder: Folder = None,
 ) -> None:

@@ -60,6 +60,9 @@ class Web(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         str, Meta(description="Address to listen on. Beyond loopback put TLS in front: cookies are then marked Secure.")
     ] = "127.0.0.1"
     port: Annotated[Port, Meta(description="Port to listen on.")] = 8470
+    tls: Annotated[
+        bool, Meta(description="TLS ends in front of it: cookies are Secure though the bind is loopback.")
+    ] = False
 
 
 class Intake(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -73,7 +76,8 @@ class Reads(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Plate reads that hit nothing."""
 
     window: Annotated[
-        Duration | None, Meta(description="How long they may be matched, e.g. `PT30M`; default: the jurisdiction's.")
+        Duration | None,
+        Meta(description="How long they may be matched, e.g. `PT30M`, at most a day; default: the jurisdiction's."),
     ] = None
 
 
@@ -180,6 +184,8 @@ def _table(kind: type[msgspec.Struct]) -> list[str]:
 
 
 def _spelled(kind: Any) -> str:
-    names = {str: "text", int: "number", Path: "path"}
+    names = {str: "text", int: "number", Path: "path", bool: "true or false"}
+    if get_origin(kind) is Annotated:
+        return _spelled(get_args(kind)[0])
     parts = [part for part in get_args(kind) or (kind,) if part is not type(None)]
-    return " or ".join(names.get(part, str(part)) for part in parts)
+    return " or ".join(names[part] if part in names else _spelled(part) for part in parts)

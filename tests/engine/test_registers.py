@@ -17,7 +17,7 @@ from saqtau.kernel.register import Camera, Ground, Unit
 NOW = Instant(1_790_000_000_000)
 ANYIO = pytest.mark.anyio
 SITES = b"id,name,region,lat,lon\ns1,Abay,2,43.24,76.90\n"
-CAMERA = "c1,s1,Abay 1,2,43.24,76.90,90,60,N-1,2026-01-01,2026-12-31,10.0.0.7,secret-token-0001"
+CAMERA = "c1,s1,Abay 1,2,43.24,76.90,90,60,N-1,2026-01-01,2026-12-31,10.0.0.7,secret-token-of-thirty-two-letters-0001"
 CAMERAS = (
     "id,site,name,region,lat,lon,heading,limit,certificate_number,certificate_from,certificate_until,address,token\n"
 )
@@ -41,7 +41,7 @@ def test_a_camera_with_all_its_columns():
     camera = row.record
     assert isinstance(camera, Camera)
     assert (camera.id, camera.site, camera.heading, camera.limit, camera.address) == ("c1", "s1", 90, 60, "10.0.0.7")
-    assert row.token_hash == hashlib.sha256(b"secret-token-0001").digest()
+    assert row.token_hash == hashlib.sha256(b"secret-token-of-thirty-two-letters-0001").digest()
     assert camera.certificate.covers(Instant(1_798_761_599_999))  # the last day is a day of force
     assert not camera.certificate.covers(Instant(1_798_761_600_000))
 
@@ -97,7 +97,7 @@ def test_geojson_points_are_cameras_too():
         ("cameras", CAMERAS + CAMERA.replace("10.0.0.7", "10.0.0.777"), [(2, "address")]),
         ("cameras", CAMERAS + CAMERA.replace("2026-12-31", ""), [(2, "certificate_until")]),
         ("cameras", CAMERAS + CAMERA.replace("2026-12-31", "2025-12-31"), [(2, "certificate_until")]),
-        ("cameras", CAMERAS + CAMERA.replace("secret-token-0001", "short"), [(2, "token")]),
+        ("cameras", CAMERAS + CAMERA.replace("secret-token-of-thirty-two-letters-0001", "short"), [(2, "token")]),
         ("cameras", CAMERAS + CAMERA.replace(",90,", ",360,"), [(2, "heading")]),
         ("vehicles", "plate,ground,authority,basis,expires\n1A,ugly,D,1,2026-12-31\n", [(2, "ground")]),
         ("vehicles", "plate,ground,authority,basis,expires\n1A,stolen,D,1,31.12.2026\n", [(2, "expires")]),
@@ -180,7 +180,7 @@ async def test_a_good_file_is_imported_and_tells_the_workers(empty):
     assert (report.total, report.imported, report.refusals) == (1, 1, [])
     await taken(empty, "cameras", CAMERAS + CAMERA)
     row = await empty.fetchrow("select site, speed_limit, certificate_until, token_hash from camera")
-    assert tuple(row) == ("s1", 60, 1_798_761_599_999, token_hash("secret-token-0001"))
+    assert tuple(row) == ("s1", 60, 1_798_761_599_999, token_hash("secret-token-of-thirty-two-letters-0001"))
     after = await read_revisions(empty)
     assert after["sites"] == before["sites"] + 1
     assert after["units"] == before["units"]
@@ -202,11 +202,13 @@ async def test_a_file_with_one_bad_row_changes_nothing_unless_the_good_are_asked
 
 @ANYIO
 async def test_importing_again_replaces_and_keeps_what_the_file_does_not_say(empty):
-    await taken(empty, "units", "id,call_sign,region,skills,token\nu1,A,2,dog,unit-secret-token\n")
+    await taken(
+        empty, "units", "id,call_sign,region,skills,token\nu1,A,2,dog,unit-secret-token-of-thirty-two-letters\n"
+    )
     await empty.execute("update unit set status = 'busy'")
     await taken(empty, "units", "id,call_sign,region\nu1,B,3\n")
     row = await empty.fetchrow("select call_sign, region, skills, status, token_hash from unit")
-    assert tuple(row) == ("B", 3, [], "busy", token_hash("unit-secret-token"))
+    assert tuple(row) == ("B", 3, [], "busy", token_hash("unit-secret-token-of-thirty-two-letters"))
 
 
 @ANYIO

@@ -19,8 +19,9 @@ from saqtau.engine.place import Place, open_place, password
 from saqtau.engine.postgres import Server
 from saqtau.engine.sealing import Keeping
 from saqtau.jurisdiction import Jurisdiction
-from saqtau.kernel.clock import SECOND, Instant
+from saqtau.kernel.clock import DAY, SECOND, Instant
 from saqtau.kernel.desk import Desks, discover, gather
+from saqtau.kernel.errors import Kind, Refused
 from saqtau.kernel.ids import uuid7_source
 from saqtau.kernel.rights import must_be_lawful
 from saqtau.kernel.terms import Calendar, parse_term
@@ -99,6 +100,9 @@ def stand(config: Config) -> Ground:
     Raises Refused (folder, jurisdiction) and ValueError for a desk that breaks a rule: then nothing starts.
     """
     law = jurisdiction.load(config.jurisdiction)
+    window = parse_term(config.reads.window or law.reads.window)
+    if window.working_days or window.millis > DAY:
+        raise Refused(Kind.INVALID, "[reads] window: at most a day", **{"reads.window": "too_long"})
     desks = tuple(discover("saqtau.desks"))
     must_be_lawful(*desks)
     return Ground(

@@ -3,14 +3,15 @@
 import asyncio
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from ipaddress import ip_address
 from typing import Any
 
 import uvicorn
-from prometheus_client import REGISTRY
+from prometheus_client import REGISTRY, generate_latest
 
 from saqtau.bootstrap.ground import Ground, ids, links, now
 from saqtau.devices.hikvision.server import pushes
-from saqtau.devices.http import App, Handler, serve
+from saqtau.devices.http import App, Handler, Receive, Scope, Send, serve
 from saqtau.devices.off_road import off_road_of
 from saqtau.devices.owntracks.server import Phone, locations
 from saqtau.devices.tablet.server import Enrolled, positions
@@ -106,7 +107,7 @@ def device_app(known: Known, pool: Any, reads: Any, tracks: Packer[Position], at
         with refusals():
             await pool.execute(_KEEP, now(), camera, reason, raw)
 
-    return serve(
+    families = serve(
         {
             "/hikvision/": pushes(
                 cameras=known.camera,
@@ -125,6 +126,23 @@ def device_app(known: Known, pool: Any, reads: Any, tracks: Packer[Position], at
             ),
         }
     )
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http" and scope["path"] == "/metrics" and scope["method"] == "GET":
+            await _metrics(scope, send)
+        else:
+            await families(scope, receive, send)
+
+    return app
+
+
+async def _metrics(scope: Scope, send: Send) -> None:
+    """Counters, for this machine only."""
+    here = ip_address((scope.get("client") or ("0.0.0.0",))[0]).is_loopback  # noqa: S104 - an unknown peer is not us
+    body = generate_latest(REGISTRY) if here else b""
+    headers = [(b"content-type", b"text/plain; version=0.0.4"), (b"content-length", str(len(body)).encode())]
+    await send({"type": "http.response.start", "status": 200 if here else 404, "headers": headers})
+    await send({"type": "http.response.body", "body": body})
 
 
 async def take_in(ground: Ground, stop: asyncio.Event) -> None:

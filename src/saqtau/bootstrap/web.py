@@ -50,7 +50,7 @@ async def answer(ground: Ground, stop: asyncio.Event) -> None:
             dist=console(),
             atlas=atlas,
             tablet_intake=serve({"/tablet/positions": tablet_input(known, tracks, atlas)}),
-            secure=not _is_loopback(settings.host),
+            secure=settings.tls or not _is_loopback(settings.host),
         )
     )
     refreshing = asyncio.create_task(every(1.0, "tablets", refresh, stop))

@@ -1,8 +1,11 @@
 """The worker: journal into record, deadlines, silence, partitions, forgetting. Any number of them share the work."""
 
 import asyncio
+import os
 from collections.abc import Awaitable, Callable
 from typing import Any
+
+from prometheus_client import REGISTRY, write_to_textfile
 
 from saqtau import roads
 from saqtau.bootstrap.ground import Ground, ids, links, now
@@ -11,7 +14,7 @@ from saqtau.engine.atlas import Whereabouts, open_atlas
 from saqtau.engine.blobs import Blobs
 from saqtau.engine.claims import committed
 from saqtau.engine.erasure import erase_ended
-from saqtau.engine.journal import POSITIONS, READS, ensure_streams
+from saqtau.engine.journal import POSITIONS, READS, ensure_streams, trim
 from saqtau.engine.positions import LIVE, Positions, hear, last_fixes
 from saqtau.engine.postgres import WORKER
 from saqtau.engine.reads import Reads
@@ -71,12 +74,20 @@ async def work(ground: Ground, stop: asyncio.Event) -> None:
             await positions.refresh(pg)
 
     async def forget() -> None:
-        async with pool.acquire() as pg:
-            await window.forget(now(), await committed(pg, READS.name))
+        for stream in (READS, POSITIONS):
+            done = await committed(pool, stream.name)
+            if stream is READS:
+                await window.forget(now(), done)
+            await trim(js, stream, done)
 
     async def keep_house() -> None:
         await sealing.keep_house(pool, history, keeping, now())
         await erase_ended(pool, blobs, keeping.history, now())
+        await pool.execute("delete from quarantine where at < $1", now() - keeping.history["quarantine_7d"])
+
+    async def tell() -> None:
+        name = f"metrics-{os.getpid()}.prom"
+        await asyncio.to_thread(write_to_textfile, str(ground.place.run / name), REGISTRY)
 
     worker = Worker(pool, nc, js, {READS: reads, POSITIONS: positions}, now)
     chores = [
@@ -86,6 +97,7 @@ async def work(ground: Ground, stop: asyncio.Event) -> None:
         every(5.0, "silence", listen, stop),
         every(30.0, "window", forget, stop),
         every(60.0, "retention", keep_house, stop),
+        every(10.0, "metrics", tell, stop),
     ]
     await asyncio.gather(worker.run(stop), *chores)
     await nc.close()

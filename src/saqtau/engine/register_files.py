@@ -77,7 +77,7 @@ KINDS: Final[dict[str, _Columns]] = {
 _FLOATS = frozenset({"lat", "lon", "heading", "limit"})
 _CERTIFICATE = {"certificate_number": "number", "certificate_from": "valid_from", "certificate_until": "valid_until"}
 _NUMBER = re.compile(r"[+-]?\d{1,9}(?:[.,]\d{1,12})?", re.ASCII)
-_TOKEN = re.compile(r"[A-Za-z0-9_-]{16,128}", re.ASCII)
+_TOKEN = re.compile(r"[A-Za-z0-9_-]{32,128}", re.ASCII)
 _SKILLS = re.compile(r"[;,|\s]+")
 _FIELD = re.compile(r"`\$\.([a-z_]+)")
 

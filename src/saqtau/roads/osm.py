@@ -2,7 +2,8 @@
 
 What is taken: `highway` ways open to motor vehicles, one-ways, `maxspeed` with direction and zone, traffic lights,
 and turn restrictions through a node. What is left out and counted: restrictions through a way, restrictions of
-certain hours, barriers. A way is cut where the extract lacks one of its nodes, never drawn straight across the hole.
+certain hours. Barriers are not looked at. A way is cut where the extract lacks one of its nodes, never drawn
+straight across the hole.
 Source: https://wiki.openstreetmap.org/wiki/Key:highway, Key:oneway, Key:maxspeed, Relation:restriction.
 """
 
