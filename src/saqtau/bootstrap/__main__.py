@@ -6,10 +6,9 @@ import signal
 import sys
 from pathlib import Path
 
-import structlog
 import uvloop
 
-from saqtau.bootstrap import configured
+from saqtau.bootstrap import configured, logs
 from saqtau.bootstrap.ground import Ground, stand
 from saqtau.kernel.errors import Refused
 
@@ -48,14 +47,7 @@ def main() -> None:
     arguments.add_argument("--config", type=Path, default=None)
     arguments.add_argument("--folder", type=Path, default=None)
     chosen = arguments.parse_args()
-    structlog.configure(
-        processors=[
-            structlog.processors.add_log_level,
-            structlog.processors.TimeStamper(fmt="iso"),
-            structlog.processors.format_exc_info,
-            structlog.processors.JSONRenderer(ensure_ascii=False),
-        ]
-    )
+    logs.configure()
     try:
         uvloop.run(_run(chosen.part, stand(configured(chosen.config, chosen.folder))))
     except Refused as refusal:

@@ -8,9 +8,8 @@ import sys
 from contextlib import ExitStack, suppress
 from pathlib import Path
 
-import structlog
-
 from saqtau.bootstrap import demonstration as show
+from saqtau.bootstrap import logs
 from saqtau.bootstrap.engine import engine_up
 from saqtau.bootstrap.ground import Ground
 from saqtau.config import Config, encode
@@ -66,7 +65,7 @@ def parts_of(ground: Ground, config: Path) -> list[Part]:
 
 async def run_until_stopped(ground: Ground, *, demonstration: bool, say: Say) -> None:
     """Everything, until SIGINT or SIGTERM."""
-    structlog.configure(processors=[structlog.processors.add_log_level, structlog.dev.ConsoleRenderer(colors=False)])
+    logs.configure(screen=True)
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for wanted in (signal.SIGINT, signal.SIGTERM):

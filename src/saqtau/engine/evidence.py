@@ -10,6 +10,7 @@ import msgspec
 import nats.errors
 import structlog
 
+from saqtau.engine.failures import told
 from saqtau.engine.journal import READS, Message
 from saqtau.engine.pack import open_pack
 from saqtau.engine.recent import Seen
@@ -38,7 +39,7 @@ async def earlier_pictures(js: Any, window: Window, plate: str, seen: Seen) -> t
         )
         reads = _decoder.decode(await open_pack(window, message))
     except (OSError, TimeoutError, Refused, nats.errors.Error) as error:
-        log.warning("the earlier crop is gone", sequence=seen.sequence, error=repr(error))
+        log.warning("the earlier crop is gone", sequence=seen.sequence, error=told(error))
         return ()
     read = reads[seen.index] if seen.index < len(reads) else None
     if read is None or read.plate != plate:

@@ -36,6 +36,31 @@ def is_passing(error: BaseException) -> bool:
     return isinstance(error, (*PASSING, *CROSSED)) and not isinstance(error, asyncpg.DataError)
 
 
+_QUOTING = frozenset({Kind.INVALID, Kind.TOO_LARGE})
+"""Refusals whose words may repeat what was asked."""
+
+
+def told(error: BaseException) -> str:
+    """An exception for a log: what kind it is, and its words only where they quote nobody's data.
+
+    PostgreSQL's DETAIL repeats whole rows, a wrong argument or key is repeated by whoever complains of it.
+    """
+    name = type(error).__name__
+    match error:
+        case Refused() if error.kind in _QUOTING:
+            return f"{name}: {error.kind}: {', '.join(f'{field}={why}' for field, why in error.fields.items())}"
+        case Refused():
+            return f"{name}: {error.kind}: {error.message}"
+        case asyncpg.DataError():
+            return name
+        case asyncpg.PostgresError():
+            return f"{name}: {error.args[0] if error.args else ''}"
+        case OSError() | asyncpg.InterfaceError() | nats.errors.Error():
+            return f"{name}: {error}"
+        case _:
+            return name
+
+
 @contextmanager
 def refusals() -> Iterator[None]:
     """Turn the database's troubles into refusals: UNAVAILABLE when it will pass, INVALID for text it cannot hold."""

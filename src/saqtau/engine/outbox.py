@@ -14,7 +14,7 @@ from typing import Any
 import structlog
 
 from saqtau.engine import journal
-from saqtau.engine.failures import PASSING
+from saqtau.engine.failures import PASSING, told
 from saqtau.engine.journal import FEED
 from saqtau.engine.lines import Outgoing
 from saqtau.kernel.clock import SECOND, Instant
@@ -50,7 +50,7 @@ async def publish(js: Any, pg: Any, outgoing: Sequence[Outgoing]) -> None:
         await send(js, outgoing, patience=2.0)
         await pg.execute("delete from outbox where id = any($1::text[])", [one.id for one in outgoing])
     except (Refused, *PASSING) as error:
-        log.warning("parcels are left to the sweeper", parcels=len(outgoing), error=repr(error))
+        log.warning("parcels are left to the sweeper", parcels=len(outgoing), error=told(error))
 
 
 async def sweep(pool: Any, js: Any, now: Instant, batch: int = 200) -> int:

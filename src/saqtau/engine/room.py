@@ -15,6 +15,7 @@ import nats.errors
 import structlog
 
 from saqtau.engine import broker
+from saqtau.engine.failures import told
 from saqtau.engine.journal import READS, STREAMS, Stream, ensure_streams
 from saqtau.kernel.errors import Refused
 
@@ -53,7 +54,7 @@ class Room:
                 try:
                     await self._look(broker.context(nc, 2.0))
                 except (Refused, OSError, TimeoutError, nats.errors.Error) as error:
-                    log.warning("the journal's room cannot be set", error=repr(error))
+                    log.warning("the journal's room cannot be set", error=told(error))
                 await asyncio.sleep(EVERY)
         finally:
             await nc.close()

@@ -15,7 +15,7 @@ import structlog
 
 from saqtau.engine import claims
 from saqtau.engine.claims import Fenced
-from saqtau.engine.failures import is_passing
+from saqtau.engine.failures import is_passing, told
 from saqtau.engine.follow import Follower, follow, made_at
 from saqtau.engine.journal import Gap, Message, Stream
 from saqtau.engine.lines import Outgoing
@@ -118,7 +118,7 @@ class Worker:
                 expected = is_passing(error) or isinstance(error, (Gap, Fenced))
                 self.tally.outages += 1
                 if expected:
-                    log.warning("worker waits", stream=stream.name, error=repr(error))
+                    log.warning("worker waits", stream=stream.name, error=told(error))
                 else:
                     log.exception("worker starts again", stream=stream.name)
                 pause = 0.1 if self.tally.transactions > begun else min(pause * 2, 1.0)
@@ -191,7 +191,7 @@ class Worker:
             if is_passing(error) or isinstance(error, Fenced):
                 self.tally.fenced += isinstance(error, Fenced)
                 raise
-            log.warning("batch is tried one by one", stream=stream.name, messages=len(messages), error=repr(error))
+            log.warning("batch is tried one by one", stream=stream.name, messages=len(messages), error=told(error))
             offsets = dict(before)
             await self._remember(pg, handler, {message_partition(one) for one in messages})
             for message in messages:
@@ -282,7 +282,7 @@ async def every(seconds: float, name: str, chore: Callable[[], Awaitable[object]
             await chore()
         except Exception as error:
             if is_passing(error):
-                log.warning("chore waits", chore=name, error=repr(error))
+                log.warning("chore waits", chore=name, error=told(error))
             else:
                 log.exception("chore failed", chore=name)
         await _rest(stop, seconds)
