@@ -11,7 +11,8 @@ from saqtau import cli
 
 VERBS = (
     (), ("run",), ("simulate",), ("verify",), ("bench",), ("map",), ("map", "import"), ("register",),
-    ("register", "import"), ("watchlist",), ("watchlist", "import"), ("user",), ("user", "add"), ("user", "password"), ("user", "disable"),
+    ("register", "import"), ("watchlist",), ("watchlist", "import"), ("user",), ("user", "add"), ("user", "password"),
+    ("user", "disable"),
 )  # fmt: skip
 
 
@@ -95,6 +96,17 @@ def test_one_port_for_both_parts_is_in_use_by_ourselves(monkeypatch, capfd, tmp_
     code, _, error = typed(monkeypatch, capfd, "run", "--folder", "s")
     assert code == 1
     assert "[intake] port" in error[0]
+
+
+def test_a_journal_that_does_not_fit_is_told_in_bytes_and_by_its_key(monkeypatch, capfd, tmp_path):
+    web, intake = free_ports(2)
+    ports = f"[web]\nport = {web}\n[intake]\nport = {intake}\n"
+    (tmp_path / "saqtau.toml").write_text(f"{ports}[engine]\njournal_bytes = {64 << 20}\npostgres = 'postgres://h/d'\n")
+    monkeypatch.chdir(tmp_path)
+    code, _, error = typed(monkeypatch, capfd, "run", "--folder", "s")
+    assert code == 1
+    assert "13 GiB" in error[0]
+    assert "[engine] journal_bytes" in error[0]
 
 
 def test_what_is_missing_on_the_line_is_said_as_every_command_does(monkeypatch, capfd):

@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 
 from saqtau.bootstrap.ground import Ground, now
 from saqtau.engine import broker, migrate, postgres, sealing
-from saqtau.engine.journal import ensure_streams
+from saqtau.engine.journal import STREAMS, ensure_streams
 from saqtau.engine.part import Part
 from saqtau.engine.postgres import ADMIN, ROLES, WORKER
 from saqtau.engine.room import Room
@@ -25,10 +25,22 @@ def own_parts(ground: Ground) -> list[Part]:
         parts.append(postgres.part(ground.place, programs))
     if settings.nats is None:
         program = broker.binary(settings.nats_server)
+        check_room(ground)
         parts.append(
             broker.part(ground.place, program, broker.choose_port(ground.place), max_file=settings.journal_bytes)
         )
     return parts
+
+
+def check_room(ground: Ground) -> None:
+    """Raise Refused(UNAVAILABLE) when the journal's streams do not fit: the broker would only say "insufficient"."""
+    wanted = ground.config.engine.journal_bytes
+    found = broker.room(ground.place.nats, wanted, broker.GIB)
+    needed = sum(stream.bytes for stream in STREAMS)
+    if found < needed:
+        told = f"the journal needs {needed / broker.GIB:.0f} GiB and may take {found / broker.GIB:.1f}"
+        why = "[engine] journal_bytes is too small" if wanted < needed else "the disk has no more free"
+        raise Refused(Kind.UNAVAILABLE, f"{told}: {why}", journal="no_room")
 
 
 async def set_up(ground: Ground) -> None:
