@@ -21,9 +21,9 @@ from saqtau.kernel.errors import Kind, Refused
 
 log = structlog.get_logger()
 
-GRACE: Final = 1.6
+GRACE: Final = 1.1
 """Seconds the serving parts have to stop before they are killed."""
-ENGINE_GRACE: Final = 3.0
+ENGINE_GRACE: Final = 0.8
 """Seconds PostgreSQL and NATS have: they lose nothing by a kill, but start quicker after a clean end."""
 STEADY: Final = 10.0
 """A part that lived so long counts as healthy: its next death is answered at once."""
