@@ -2,12 +2,15 @@
 
 import asyncio
 import contextlib
+import io
 import itertools
 
 import msgspec
 import numpy as np
 import pytest
+import structlog
 
+from saqtau.bootstrap import logs
 from saqtau.desks.dangerous_drivers.rules import Limits
 from saqtau.engine import postgres, silence
 from saqtau.engine.atlas import Atlas, Fix, Whereabouts
@@ -15,6 +18,7 @@ from saqtau.engine.blobs import Blobs
 from saqtau.engine.journal import READS
 from saqtau.engine.pack import read_packer
 from saqtau.engine.reads import Reads
+from saqtau.engine.recent import read_recent
 from saqtau.engine.window import Window, ensure_window
 from saqtau.engine.worker import Worker
 from saqtau.kernel.clock import Instant
@@ -80,7 +84,7 @@ class House:
     async def read(self, camera, plate, at=None, **more):
         at = self.now if at is None else at
         await self.packer.put(
-            PlateRead(f"{camera}-{plate}-{at}", camera, Instant(at), Instant(self.now), plate, plate, **more)
+            PlateRead(f"{camera}-{plate}-{at}", camera, Instant(at), Instant(self.now), plate, **{"raw": plate, **more})
         )
 
 
@@ -114,12 +118,12 @@ async def house(js, nc, database, pg_owner, tmp_path):
     await ensure_window(js)
     async with postgres.pool(database, postgres.WORKER, 8) as pool:
         made = House(js, nc, pool, road(), Blobs(tmp_path / "blobs"))
-        made.pg = pg_owner
-        stop = asyncio.Event()
-        working = asyncio.create_task(made.worker.run(stop))
+        made.pg, made.pool, made.blobs = pg_owner, pool, Blobs(tmp_path / "blobs")
+        made.stop = asyncio.Event()
+        made.working = asyncio.create_task(made.worker.run(made.stop))
         yield made
-        stop.set()
-        await working
+        made.stop.set()
+        await made.working
 
 
 async def until(ask, patience=10.0):
@@ -179,6 +183,23 @@ async def test_a_further_read_moves_the_offer_to_the_unit_that_is_ahead_now(hous
     await house.read("c2", "777AAA02")
     await until(lambda: items(house, "dispatch", unit="u2"))
     assert len(await items(house, "dangerous_drivers")) == 1
+
+
+async def test_a_further_read_leaves_the_offer_with_the_unit_that_is_still_ahead(house):
+    """It is held for this very vehicle: that makes it no busy unit."""
+    house.place("u1", 3200)
+    await house.read("c1", "777AAA02")
+    (offer,) = await until(lambda: items(house, "dispatch", unit="u1", state="offered"))
+    house.now = Instant(house.now + 10_000)
+    house.place("u1", 3200)
+    await house.read("c1", "777AAA02")
+    await settled(house, 2)
+    (after,) = await items(house, "dispatch")
+    assert (after["id"], after["state"], after["unit"], after["due"]) == (offer["id"], "offered", "u1", offer["due"])
+    (found,) = await items(house, "dangerous_drivers")
+    data = msgspec.json.decode(found["data"])
+    assert [one["unit"] for one in data["recommendation"]["candidates"]] == ["u1"]
+    assert len(data["reads"]) == 2
 
 
 async def test_the_same_push_twice_is_one_alert(house):
@@ -264,3 +285,151 @@ async def test_a_unit_on_duty_that_is_silent_opens_an_item_which_closes_when_it_
         )
         await silence.listen(pg, DESKS, Instant(NOW + 1), lambda: next(ids), Calendar())
         assert len(await items(house, "location_dark", state="heard_again")) == 1
+
+
+@pytest.mark.parametrize("at", [-(2**62), 0, NOW - 10 * 86_400_000, NOW + 10 * 86_400_000, 2**62])
+async def test_a_camera_whose_clock_is_absurd_breaks_nothing(house, at):
+    house.place("u1", 1500)
+    await house.read("c1", "300AAA02", at=at, speed=150.0)
+    await house.read("c1", "777AAA02", at=at)
+    await house.read("c2", "300AAA02", at=NOW)
+    await house.read("c1", "500BBB02")
+    await settled(house, 3)
+    assert house.worker.tally.quarantined == 0
+    rows = await house.pg.fetch("select received from read_recent")
+    assert {row[0] for row in rows} == {NOW}, "reads lie by our clock"
+
+
+@pytest.mark.parametrize("days", [-10, 10])
+async def test_rows_of_a_time_without_a_partition_are_kept_beside(house, days):
+    """A backlog after a long outage, or an intake whose clock was wrong."""
+    house.now = Instant(NOW + days * 86_400_000)
+    house.place("u1", 1500)
+    await house.read("c1", "500BBB02")
+    await house.read("c1", "777AAA02")
+    await settled(house, 2)
+    assert await house.pg.fetchval("select count(*) from read_recent_late") == 1
+    assert await house.pg.fetchval("select count(*) from read_history_late") == 1
+    assert len(await items(house, "dangerous_drivers")) == 1
+    partition = await house.pg.fetchval("select partition from read_recent")
+    found = await read_recent(house.pg, partition, Instant(house.now - 1), 900_000)
+    assert [len(one) for one in found.values()] == [1], "and remembered after a restart all the same"
+
+
+async def test_a_backlog_older_than_the_window_still_takes_effect_and_sends_nobody(house, database, js, nc):
+    """Acknowledged is acknowledged: a hit is in the record, but no patrol looks for a vehicle that is an hour gone."""
+    house.place("u1", 1500)
+    house.stop.set()
+    await house.working
+    await house.read("c1", "777AAA02")
+    await house.read("c1", "500BBB02")
+    house.now = Instant(NOW + 3_600_000)
+    async with postgres.pool(database, postgres.WORKER, 4) as pool:
+        again = House(js, nc, pool, house.atlas, house.blobs)
+        again.now = house.now
+        again.place("u1", 1500)
+        stop = asyncio.Event()
+        working = asyncio.create_task(again.worker.run(stop))
+        await settled(house, 2)
+        stop.set()
+        await working
+    (found,) = await items(house, "dangerous_drivers")
+    assert msgspec.json.decode(found["data"])["late"] is True
+    assert not await items(house, "dispatch")
+    assert again.worker.tally.quarantined == 0
+
+
+async def test_reads_of_a_camera_that_has_left_the_register_are_passed_over(house):
+    await house.read("gone", "777AAA02")
+    await house.read("c1", "500BBB02")
+    await settled(house, 1)
+    assert not await items(house, "dangerous_drivers")
+    assert house.worker.tally.quarantined == 0
+
+
+async def test_two_reads_of_a_plate_in_one_batch_are_one_alert(house):
+    house.place("u1", 1500)
+    house.place("u2", 3200)
+    await asyncio.gather(
+        house.read("c1", "777AAA02", at=NOW - 60_000), house.read("c2", "777AAA02", at=NOW), house.read("c1", "5B")
+    )
+    await settled(house, 3)
+    (found,) = await items(house, "dangerous_drivers")
+    assert len(msgspec.json.decode(found["data"])["reads"]) == 2
+    (offer,) = await items(house, "dispatch", state="offered")
+    assert offer["unit"] == "u2", "as the last read says"
+    steps = await house.pg.fetch("select rev from entry where item = $1 and edge <> 'read' order by rev", found["id"])
+    assert [row[0] for row in steps] == list(range(found["rev"] + 1))
+
+
+async def test_several_reads_of_one_batch_move_one_item_in_order(house):
+    house.place("u1", 3200)
+    times = [NOW - 90_000 + 10_000 * n for n in range(9)]
+    await asyncio.gather(*(house.read("c1", "777AAA02", at=at) for at in times))
+    await settled(house, 9)
+    (found,) = await items(house, "dangerous_drivers")
+    assert [one["at"] for one in msgspec.json.decode(found["data"])["reads"]] == times
+
+
+async def test_two_listed_vehicles_in_one_batch_are_sent_two_units(house):
+    await list_vehicle(house, "888BBB02", "wanted")
+    house.place("u1", 1500)
+    house.place("u2", 1600)
+    await asyncio.gather(house.read("c1", "777AAA02"), house.read("c1", "888BBB02"))
+    await settled(house, 2)
+    offers = await until(lambda: items(house, "dispatch"))
+    assert sorted(offer["unit"] for offer in offers) == ["u1", "u2"]
+    assert {offer["state"] for offer in offers} == {"offered"}
+
+
+async def list_vehicle(house, plate, ground, expires=NOW * 2, authority="Almaty police"):
+    await house.pg.execute(
+        "insert into listed_vehicle values ($1, $2, $3, 'case 13', $4, null, '')", plate, ground, authority, expires
+    )
+    await house.pg.execute("update register_revision set revision = revision + 1 where kind = 'vehicles'")
+    async with house.pool.acquire() as pg:
+        await house.handler.refresh(pg)
+
+
+async def test_a_plate_that_is_listed_twice_is_one_alert_with_both_grounds(house):
+    await list_vehicle(house, "777AAA02", "persistent_violator")
+    house.place("u1", 1500)
+    await house.read("c1", "777AAA02")
+    (found,) = await until(lambda: items(house, "dangerous_drivers"))
+    data = msgspec.json.decode(found["data"])
+    assert [cause["ground"] for cause in data["causes"]] == ["stolen", "persistent_violator"]
+    assert (data["ground"], found["priority"]) == ("stolen", 2)
+
+
+async def test_an_entry_that_expires_while_it_is_held_in_memory_founds_nothing_more(house):
+    await list_vehicle(house, "900CCC02", "wanted", expires=NOW + 60_000)
+    house.place("u1", 1500)
+    house.now = Instant(NOW + 59_999)
+    await house.read("c1", "900CCC02")
+    assert len(await until(lambda: items(house, "dangerous_drivers"))) == 1
+    await list_vehicle(house, "901CCC02", "wanted", expires=NOW + 60_000)
+    house.now = Instant(NOW + 60_000)
+    await house.read("c1", "901CCC02")
+    await settled(house, 2)
+    assert len(await items(house, "dangerous_drivers")) == 1
+    assert await house.pg.fetchval("select count(*) from read_recent") == 1, "it is a read like any other"
+
+
+async def test_what_cannot_be_digested_is_kept_and_no_log_line_tells_the_plate(house):
+    """PostgreSQL's DETAIL repeats the whole row."""
+    said = io.StringIO()
+    with contextlib.redirect_stdout(said):
+        logs.configure()
+        await house.pg.execute("alter table item add constraint planted check (data ->> 'plate' <> '777AAA02')")
+        try:
+            await house.read("c1", "777AAA02", raw="777AAA02")
+            await until(lambda: house.pg.fetch("select 1 from quarantine"))
+        finally:
+            await house.pg.execute("alter table item drop constraint planted")
+            structlog.reset_defaults()
+    assert "quarantine" in said.getvalue()
+    assert "CheckViolationError" in said.getvalue()
+    assert "777AAA02" not in said.getvalue()
+    assert "777AAA02" not in await house.pg.fetchval("select reason from quarantine")
+    await house.read("c1", "500BBB02")
+    await settled(house, 1)

@@ -159,7 +159,9 @@ async def test_a_message_nobody_can_digest_goes_into_quarantine_and_the_partitio
     row = await done.fetchrow("select stream, partition, sequence, reason, raw from quarantine")
     assert tuple(row)[:3] == ("READS", 3, 2)
     assert row["raw"] == bad
-    assert row["reason"] in {"ValueError: cannot digest  this", "no such camera"}
+    assert row["reason"] in {"ValueError", "no such camera"}, (
+        "a value it choked on may be a plate: it is not kept in clear"
+    )
     assert (await claims.committed(done, "READS"))[3] == 3
 
 

@@ -17,9 +17,9 @@ from saqtau.engine.failures import told
 ExcInfo = tuple[type[BaseException], BaseException, TracebackType | None]
 
 
-def trace(found: Any) -> str:
+def trace(exc_info: ExcInfo) -> str:
     """Where an exception came from and what kind it is, its causes first."""
-    error: BaseException | None = found[1]
+    error: BaseException | None = exc_info[1]
     parts: list[str] = []
     seen: set[int] = set()
     while error is not None and id(error) not in seen:

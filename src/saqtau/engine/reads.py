@@ -38,7 +38,7 @@ from saqtau.kernel.errors import Kind, Refused
 from saqtau.kernel.ids import Ids
 from saqtau.kernel.item import Action, Item
 from saqtau.kernel.register import Camera, ListedVehicle
-from saqtau.kernel.signal import PlateRead, Trust
+from saqtau.kernel.signal import PlateRead, Status, Trust
 from saqtau.kernel.terms import Calendar
 from saqtau.roads.graph import Place
 from saqtau.roads.section import average_speed, impossible, section
@@ -58,6 +58,7 @@ _KEEP = """
 _ITEM = f"""
     select {items.COLUMNS} from item where desk = $1 and data ->> 'plate' = $2 order by opened desc limit 1
 """  # noqa: S608 - columns are ours
+_HELD_FOR = "select u.id from unit u join item i on i.id = u.status_item where i.parent = any($1::text[])"
 
 READS = Counter("saqtau_reads", "Plate reads that took effect")
 HITS = Counter("saqtau_hits", "Plate reads that founded something or moved an open item")
@@ -162,6 +163,7 @@ class Reads:
                     hit, parcels = await self._consider(pg, read, camera, earlier, listed, near, statuses)
                     told += parcels
                     if hit:
+                        statuses = None  # the next one in this batch must not be sent the unit that this one holds
                         continue
                 rows.append((read.received, partition, key, read.camera, read.at, read.speed, seen.sure))
         if rows:
@@ -285,6 +287,10 @@ class Reads:
         known = await self._item(pg, "dangerous_drivers", read.plate)
         close = await self._item(pg, "dangerous_drivers", plate) if plate != read.plate else None
         cloned = await self._item(pg, "cloned_plates", read.plate)
+        # who is held for this very vehicle may have it: else each further read would take the offer away again
+        ours = [one.id for one in (known, close) if one is not None and one.ended is None]
+        if ours:
+            statuses = statuses | {row[0]: Status.AVAILABLE.value for row in await pg.fetch(_HELD_FOR, ours)}
         context = Context(
             camera=camera,
             now=now,

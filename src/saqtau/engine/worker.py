@@ -242,7 +242,7 @@ class Worker:
         self, pg: Any, stream: Stream, before: Mapping[int, int], message: Message, error: Exception
     ) -> None:
         partition = message_partition(message)
-        reason = error.message if isinstance(error, Refused) else f"{type(error).__name__}: {error}"
+        reason = error.message if isinstance(error, Refused) else told(error)
         async with pg.transaction():
             await claims.advance(pg, stream.name, {partition: (before[partition], message.sequence)})
             await pg.execute(
