@@ -18,7 +18,7 @@ PRINTS = {
 
 PUBLIC = {"https://pypi.org", "https://files.pythonhosted.org"}
 LESSER = {
-    "certifi": "MPL-2.0: a list of certificates, unchanged; requests brings it, which osmium asks for and we never call",
+    "certifi": "MPL-2.0: a list of certificates, unchanged; osmium asks for it through requests",
 }
 """LGPL or MPL packages of the run-time, each with the reason why they may stay: used unchanged, replaceable."""
 
