@@ -1,7 +1,7 @@
 """Compare what is stored with what the record says of it. Nothing is repaired: what does not hold is named.
 
 An item is its entries: one for each revision from 0, each leading to the next, the last to where the item is now.
-A picture is its SHA-256, a sealed file is the SHA-256 its row names, a journal offset is never ahead of the journal.
+A picture is its SHA-256, a sealed file is the SHA-256 its row names.
 """
 
 import asyncio
