@@ -380,6 +380,7 @@ async def test_two_listed_vehicles_in_one_batch_are_sent_two_units(house):
     offers = await until(lambda: items(house, "dispatch"))
     assert sorted(offer["unit"] for offer in offers) == ["u1", "u2"]
     assert {offer["state"] for offer in offers} == {"offered"}
+    assert [msgspec.json.decode(offer["data"])["tried"] for offer in offers] == [[], []], "nobody's work was asked for"
 
 
 async def list_vehicle(house, plate, ground, expires=NOW * 2, authority="Almaty police"):
