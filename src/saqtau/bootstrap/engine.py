@@ -98,5 +98,6 @@ async def _room(ground: Ground, supervisor: Supervisor) -> AsyncIterator[None]:
     try:
         yield
     finally:
-        keeping.cancel()
-        await asyncio.gather(keeping, return_exceptions=True)
+        while not keeping.done():  # a cancellation can be lost in a call to the broker that ends at that moment
+            keeping.cancel()
+            await asyncio.wait({keeping}, timeout=0.1)
