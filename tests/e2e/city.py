@@ -95,9 +95,14 @@ class City:
                 client.close()
         return time.monotonic() - began
 
+    def close(self) -> None:
+        """Stop, if it has not been stopped."""
+        if self.process.poll() is None:
+            self.stop()
+
     def processes(self, part: str = "") -> list[int]:
         """Process ids of what was started for this folder, of one part or all."""
-        lines = subprocess.run(["ps", "-eo", "pid=,args="], capture_output=True, text=True, check=True).stdout
+        lines = subprocess.run(["ps", "-ww", "-eo", "pid=,args="], capture_output=True, text=True, check=True).stdout
         wanted = f"saqtau.bootstrap {part} " if part else ""
         rows = (line.strip().split(" ", 1) for line in lines.splitlines())
         return [int(pid) for pid, command in rows if str(self.data) in command and wanted in command]

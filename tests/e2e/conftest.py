@@ -6,7 +6,7 @@ import shutil
 from pathlib import Path
 
 import pytest
-from playwright.async_api import async_playwright
+from playwright.async_api import async_playwright, expect
 from prometheus_client import CollectorRegistry
 from tests.api import house as building
 from tests.api.conftest import streams
@@ -40,6 +40,7 @@ SWITCHES = (
     "--no-first-run",
     "--disable-quic",
 )
+expect.set_options(timeout=15_000)  # nothing here is a promise of speed; a busy machine is slow
 PIXEL = base64.b64decode(
     "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
 )
@@ -67,14 +68,9 @@ async def browser(chromium):
 @pytest.fixture(scope="session")
 def city(chromium):
     """The demonstration, started as a newcomer starts it. Its last test stops it; whatever happened, it is stopped."""
-    with short_folder() as folder:
-        started = City(folder)
-        try:
-            started.wait_until_it_drives()
-            yield started
-        finally:
-            if started.process.poll() is None:
-                started.stop()
+    with short_folder() as folder, contextlib.closing(City(folder)) as started:
+        started.wait_until_it_drives()
+        yield started
 
 
 class Street:
