@@ -1,9 +1,18 @@
 """Fixtures of every test: the async backend, and the real engine for those that ask for it."""
 
+import os
+
 import pytest
+from hypothesis import HealthCheck, settings
 from tests.running import running
 
 from saqtau.engine import broker, journal, postgres
+
+# a shared machine is sometimes slow: how long an example takes says nothing about whether it holds
+settings.register_profile("dev", max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile("ci", settings.get_profile("dev"), max_examples=100, derandomize=True)
+settings.register_profile("long", settings.get_profile("dev"), max_examples=5_000)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "dev"))
 
 
 @pytest.fixture(scope="session")
