@@ -26,6 +26,7 @@ from saqtau.engine.window import Window, ensure_window
 from saqtau.engine.worker import every
 from saqtau.kernel.register import Camera
 from saqtau.kernel.signal import Position
+from saqtau.web.protocol import BoundedProtocol
 
 _DEVICES = """
     select d.id, d.unit, d.public_key from devices d join people p on p.id = d.officer
@@ -163,7 +164,7 @@ async def take_in(ground: Ground, stop: asyncio.Event) -> None:
             host=settings.host,
             port=settings.port,
             loop="uvloop",
-            http="httptools",
+            http=BoundedProtocol,
             ws="none",
             lifespan="on",
             access_log=False,
