@@ -31,8 +31,9 @@ def ids():
 @pytest.fixture
 async def item(pg_worker):
     await pg_worker.execute(
-        "insert into unit (id, call_sign, region) values ('u1', 'U1', 2), ('u2', 'U2', 2), ('u9', 'U9', 9) "
-        "on conflict (id) do update set status_item = null"
+        "insert into unit (id, call_sign, region, status) values ('u1', 'U1', 2, 'available'), "
+        "('u2', 'U2', 2, 'available'), ('u9', 'U9', 9, 'available') "
+        "on conflict (id) do update set status_item = null, status = 'available'"
     )
     async with pg_worker.transaction():
         wish = Open(desk="chase", data={"plate": "123ABC02", "help": True}, region=2, lat=43.0, lon=77.0)
