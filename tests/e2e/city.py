@@ -180,12 +180,20 @@ class City:
         return self.signed_in(name).get("/api/tablet").json()["alert"]
 
     def alert(self, unit: str = "P-01", name: str = "patrol") -> dict:
-        """An alert on the tablet of this unit: one that the city made itself, or one that the operator sends there."""
-        if (found := self.alert_of(name)) is None:
+        """A fresh offer on the tablet of this unit: one the city makes itself, or one that the operator sends there."""
+        if (found := self.alert_of(name)) is not None and not fresh(found):
+            self.take(found["id"], "refuse" if found["state"] == "offered" else "finish", name,
+                      **({"reason": "other_work"} if found["state"] == "offered" else {}))  # fmt: skip
+            found = self.alert_of(name)
+        if found is None:
             line = self.hit()
             if line["state"] == "to_confirm":
                 self.take(line["id"], "confirm")
-            found = self.alert_of(name)
-            if found is None:
+            if self.alert_of(name) is None:
                 self.take(line["id"], "assign", unit=unit, reason="agreed_by_radio")
         return eventually(lambda: self.alert_of(name), what="the alert")
+
+
+def fresh(alert: dict, seconds: float = 10.0) -> bool:
+    """Whether an offer stays long enough for a page to show it and a person to answer."""
+    return alert["state"] == "offered" and alert["due"] - time.time() * 1000 > seconds * 1000

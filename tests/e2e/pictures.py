@@ -9,7 +9,7 @@ import sys
 import time
 
 from playwright.sync_api import Browser, Page, sync_playwright
-from tests.e2e.city import ROOT, City, eventually
+from tests.e2e.city import ROOT, City, eventually, fresh
 from tests.e2e.conftest import CHROMIUM, SWITCHES
 from tests.running import short_folder
 
@@ -48,9 +48,7 @@ def speak(page: Page, language: str) -> None:
 def fresh_alert(city: City) -> dict | None:
     """An offer that the city itself made to the tablet left to a person, just now."""
     alert = city.alert_of()
-    if alert is None or alert["state"] != "offered" or alert["due"] - time.time() * 1000 < FRESH * 1000:
-        return None
-    return alert
+    return alert if alert is not None and fresh(alert, FRESH) else None
 
 
 def provoke(city: City, watched: list[int]) -> dict | None:
