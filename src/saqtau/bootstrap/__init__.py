@@ -58,7 +58,7 @@ def add_user(
 
 def change_password(config: Config, name: str, password_file: Path | None) -> str | None:
     """Set a new password; returns it when it was made."""
-    password = None if password_file is None else password_file.read_text(encoding="utf-8").strip()
+    password = None if password_file is None else read_secret(password_file)
     return asyncio.run(admin.change_password(stand(config), name, password))
 
 

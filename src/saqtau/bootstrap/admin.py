@@ -80,6 +80,14 @@ def _spelled(text: str) -> str | None:
 
 async def add_person(ground: Ground, person: people.Person, password: str | None) -> str | None:
     """Add a person who may log in; returns the password when one was made. Raises Refused(INVALID, CONFLICT)."""
+    regions = {region.code for region in ground.law.regions.list}
+    if not person.regions <= regions:
+        raise Refused(
+            Kind.INVALID, f"regions of {ground.law.name}: {min(regions)} to {max(regions)}", regions="unknown"
+        )
+    async with record(ground, WORKER) as pg:
+        if person.unit is not None and not await pg.fetchval("select true from unit where id = $1", person.unit):
+            raise Refused(Kind.NOT_FOUND, f"no unit {person.unit}: import units first", unit="unknown")
     async with record(ground, APP) as pg:
         return await people.add_person(pg, person, password, now())
 

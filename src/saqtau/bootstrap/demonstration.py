@@ -12,7 +12,7 @@ from saqtau.bootstrap.admin import import_file, read_map
 from saqtau.bootstrap.ground import Ground, ids, now
 from saqtau.devices.tablet.compose import new_key
 from saqtau.engine import postgres
-from saqtau.engine.atlas import need, open_atlas
+from saqtau.engine.atlas import need, open_atlas, place_cameras
 from saqtau.engine.place import write_private
 from saqtau.engine.postgres import APP, WORKER
 from saqtau.engine.supervisor import Say
@@ -63,7 +63,9 @@ async def prepare(ground: Ground, say: Say) -> None:
         await asyncio.to_thread(lambda: write_pbf(make_city(SEED), extract))
         say("Importing the map ...")
         say(await asyncio.to_thread(read_map, ground, extract, _quiet))
-    if not _passwords_file(ground).is_file():
+    if _passwords_file(ground).is_file():
+        await asyncio.to_thread(_must_fit, ground, folder)
+    else:
         say("Drawing cameras, patrols and the list ...")
         await asyncio.to_thread(_draw, ground, folder)
         await _register(ground, folder, say)
@@ -72,6 +74,17 @@ async def prepare(ground: Ground, say: Say) -> None:
 
 def _quiet(_line: str) -> None:
     """Progress that a terminal without a status line would only repeat."""
+
+
+def _must_fit(ground: Ground, folder: Path) -> None:
+    """Raise Refused(CONFLICT) when another map was imported under the registers of this folder."""
+    cameras = read_registers(folder).cameras
+    if 2 * len(place_cameras(need(open_atlas(ground.map)), cameras)) < len(cameras):
+        raise Refused(
+            Kind.CONFLICT,
+            f"the cameras in {ground.place.folder} are not on the map imported there: use another --folder",
+            map="other",
+        )
 
 
 def _draw(ground: Ground, folder: Path) -> None:

@@ -49,6 +49,8 @@ SETTINGS: Mapping[str, str] = {
     "log_timezone": "UTC",
     "log_line_prefix": "%m [%p] %q%u@%d ",
     "log_min_messages": "warning",
+    "log_error_verbosity": "terse",  # a DETAIL line would hold the row, and the row a plate
+    "log_min_error_statement": "panic",  # as would the statement
     "jit": "off",
     "idle_in_transaction_session_timeout": "60s",
 }

@@ -41,7 +41,7 @@ from saqtau.kernel.register import Camera, ListedVehicle
 from saqtau.kernel.signal import PlateRead, Status, Trust
 from saqtau.kernel.terms import Calendar
 from saqtau.roads.graph import Place
-from saqtau.roads.section import average_speed, impossible, section
+from saqtau.roads.section import average_speed, impossible, least_metres, section
 
 log = structlog.get_logger()
 
@@ -100,6 +100,7 @@ class Reads:
         self._registers: Registers = NOTHING
         self._places: dict[str, Place] = {}
         self._sections: dict[tuple[str, str], float | None] = {}
+        self._shortest: dict[tuple[str, str], float] = {}
         self._recent = Recent()
         self._watched: dict[str, int] = {}  # plate with an item that was open when we last looked -> partition
         self._complained: set[str] = set()
@@ -126,6 +127,7 @@ class Reads:
         if found is not self._registers:
             self._registers = found
             self._sections.clear()
+            self._shortest.clear()
             self._complained.clear()
             self._places = {} if self._atlas is None else place_cameras(self._atlas, found.cameras.values())
         self._recent.keep(self._window.number(self._clock()) - 1)
@@ -237,7 +239,20 @@ class Reads:
             return None
         seconds = (read.at - earlier.at) / SECOND
         speed = average_speed(metres, seconds)
+        if speed is not None and speed.certain > max(first.limit, camera.limit) + self._limits.tolerance:
+            # too fast on the legal way; it counts only if no other way was shorter
+            metres = self._least(first.id, camera.id)
+            speed = average_speed(metres, seconds)
         return None if speed is None else SectionSpeed(float(speed.certain), metres, seconds)
+
+    def _least(self, first: str, second: str) -> float:
+        """Metres of the shortest way, legal or not, between two cameras that have a legal one."""
+        pair = (first, second)
+        if pair not in self._shortest and self._atlas is not None:
+            if len(self._shortest) >= SECTIONS_KEPT:
+                self._shortest.clear()
+            self._shortest[pair] = float(least_metres(self._atlas.graph, self._places[first], self._places[second]))
+        return self._shortest[pair]
 
     def _metres(self, first: str, second: str) -> float | None:
         pair = (first, second)
@@ -309,7 +324,12 @@ class Reads:
         if not actions:
             if known is None or known.ended is not None:
                 self._watched.pop(read.plate, None)
-            return False, []
+                return False, []
+            if not listed:
+                return False, []
+            # late or out of order it moves nobody, but a read that hits is kept
+            await self._keep(pg, known, read, camera, earlier)
+            return True, []
         HITS.inc()
         done = await store.act(pg, self._desks, _drawn(actions, advice), now, self._ids, self._calendar)
         for item in done.items:

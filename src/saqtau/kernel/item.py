@@ -202,6 +202,16 @@ def _sound(form: type[msgspec.Struct], data: Data) -> tuple[dict[str, Any], tupl
     return sound, tuple(warnings)
 
 
+def _may_know(item: Item, actor: Actor) -> None:
+    """Who has no business with the item is not even told that it has moved on."""
+    if actor.machine:
+        return
+    if item.region not in actor.regions:
+        raise Refused(Kind.DENIED, f"{actor.id} has no duty in region {item.region}", region="not_yours")
+    if item.unit is not None and actor.unit is not None and item.unit != actor.unit:
+        raise Refused(Kind.DENIED, f"item {item.id} is offered to another unit", unit="not_yours")
+
+
 def _may(desk: Desk, item: Item, edge: Edge, actor: Actor) -> None:
     """Role, unit, region and four eyes."""
     if edge.by != actor.role:
@@ -235,6 +245,7 @@ def fire(
     Raises Refused: STALE (somebody was faster), CONFLICT (no such edge here), DENIED (role, unit, region, four eyes),
     INVALID (the form, naming its field; a HELP desk warns instead).
     """
+    _may_know(item, actor)
     if rev is not None and rev != item.rev:
         raise Refused(Kind.STALE, f"item {item.id} is at revision {item.rev}, not {rev}", rev="stale")
     edge = desk.edge(edge_name, item.state, item.data)

@@ -4,10 +4,13 @@ Every doubt counts for the driver: the shortest way, the longest time the clocks
 """
 
 import heapq
+from functools import lru_cache
 from math import inf
 
 import msgspec
 import numpy as np
+from scipy.sparse import csr_matrix
+from scipy.sparse.csgraph import dijkstra
 
 from saqtau.kernel.clock import Seconds
 from saqtau.kernel.errors import Kind, Refused
@@ -99,6 +102,36 @@ def section(graph: RoadGraph, start: Place, goal: Place, *, longest: float = 200
         inf,
     )
     return Section(Metres(metres), Seconds(least))
+
+
+@lru_cache(maxsize=2)
+def _streets(graph: RoadGraph) -> csr_matrix:
+    """Metres between neighbouring junctions, the shorter of parallel streets, driven either way."""
+    ends = np.sort(np.stack((graph.tail, graph.head), axis=1), axis=1)
+    order = np.lexsort((graph.length, ends[:, 1], ends[:, 0]))
+    ends, length = ends[order], graph.length[order]
+    first = np.ones(len(ends), np.bool_)
+    first[1:] = np.any(ends[1:] != ends[:-1], axis=1)
+    n = int(max(graph.tail.max(), graph.head.max())) + 1
+    return csr_matrix((length[first].astype(np.float64), (ends[first, 0], ends[first, 1])), shape=(n, n))
+
+
+def least_metres(graph: RoadGraph, start: Place, goal: Place) -> Metres:
+    """The shortest way along streets in either direction, every turn taken: what an average speed may rest on.
+
+    A driver who turned where he must not, or came through the wrong way, drove less than the legal way. inf: no way.
+    """
+    along = [float(place.fraction) * float(graph.length[place.edge]) for place in (start, goal)]
+    if goal.edge == start.edge:
+        return Metres(abs(along[1] - along[0]))
+    whole = [float(graph.length[place.edge]) for place in (start, goal)]
+    if goal.edge == graph.twin[start.edge]:
+        return Metres(abs(whole[1] - along[1] - along[0]))
+    nodes = [(int(graph.tail[place.edge]), int(graph.head[place.edge])) for place in (start, goal)]
+    far = dijkstra(_streets(graph), directed=False, indices=nodes[0])
+    out = np.array([along[0], whole[0] - along[0]])
+    back = np.array([along[1], whole[1] - along[1]])
+    return Metres(float((out[:, None] + far[:, nodes[1]] + back[None, :]).min()))
 
 
 def average_speed(

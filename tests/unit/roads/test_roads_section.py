@@ -4,7 +4,7 @@ from tests.unit.roads.drawn import crossing, degrees, draw, one_way
 from saqtau.kernel.errors import Kind, Refused
 from saqtau.roads.build import Restriction
 from saqtau.roads.graph import Place
-from saqtau.roads.section import average_speed, impossible, section
+from saqtau.roads.section import average_speed, impossible, least_metres, section
 
 
 def test_a_section_is_as_long_as_the_shortest_legal_way():
@@ -67,3 +67,12 @@ def test_what_a_fast_car_can_do_is_possible():
     assert not impossible(degrees(0, 0), degrees(90, 0), 0)
     assert not impossible(degrees(0, 0), degrees(270, 0), 0)
     assert impossible(degrees(0, 0), degrees(300, 0), 0)
+
+
+def test_what_an_average_rests_on_takes_forbidden_turns_and_wrong_ways():
+    drawn = crossing(Restriction(1, 0, 4))
+    places = drawn.on(1, 0, 0.5), drawn.on(0, 4, 0.5)
+    assert least_metres(drawn.graph, *places) == pytest.approx(500, abs=0.5)
+    behind = drawn.on(1, 0, 0.7), drawn.on(1, 0, 0.2)
+    assert least_metres(drawn.graph, *behind) == pytest.approx(250, abs=0.1)
+    assert least_metres(drawn.graph, drawn.on(1, 0, 0.7), drawn.on(0, 1, 0.5)) == pytest.approx(100, abs=0.1)

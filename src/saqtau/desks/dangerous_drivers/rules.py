@@ -154,6 +154,14 @@ def _on_section(
     )  # fmt: skip
 
 
+def _absurd(cause: Cause, read: PlateRead, limits: Limits) -> bool:
+    """A speed no vehicle drives, or an average twice what the camera measured: rather two vehicles."""
+    if cause.speed is None:
+        return False
+    doubled = cause.ground == SECTION_SPEED and read.speed is not None and cause.speed > 2 * read.speed
+    return cause.speed > limits.fastest or doubled
+
+
 def _urgency(cause: Cause, limits: Limits) -> int:
     if cause.speed is None or cause.limit is None:
         return _PRIORITY[Ground(cause.ground)]
@@ -161,8 +169,12 @@ def _urgency(cause: Cause, limits: Limits) -> int:
 
 
 def is_late(read: PlateRead, now: Instant, limits: Limits) -> bool:
-    """Whether the vehicle is too long gone to send anybody; a camera clock that runs ahead makes no read fresh."""
-    return now - min(read.at, read.received) > limits.fresh * SECOND
+    """Whether the vehicle is too long gone to send anybody; a camera clock that runs ahead makes no read fresh.
+
+    A doubtful read counts from when it came: its doubt may be the clock itself, and a person looks at it first.
+    """
+    since = read.received if read.trust is not Trust.SURE else min(read.at, read.received)
+    return now - since > limits.fresh * SECOND
 
 
 def assess(
@@ -190,7 +202,7 @@ def assess(
     if not impossible and not late:
         measured = (_at_camera(read, camera, limits), _on_section(read, camera, earlier, section, limits))
         causes += [cause for cause in measured if cause is not None]
-        if any(cause.ground == SPEED and (cause.speed or 0) > limits.fastest for cause in causes):
+        if any(_absurd(cause, read, limits) for cause in causes):
             doubts.append(Doubt.ABSURD_SPEED)
     if not causes:
         guesses = [entry for entry in near if in_force(entry, camera, now)]

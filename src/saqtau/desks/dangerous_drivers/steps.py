@@ -61,13 +61,20 @@ def given_back(data: Data, _form: Data, _call: Call) -> Data:
 
 def line(data: Data) -> Data:
     """One line of the queue, without the plate."""
-    return {name: data[name] for name in ("ground", "camera", "camera_name", "speed", "limit", "at", "doubts")}
+    names = ("ground", "camera", "camera_name", "at", "doubts")
+    return {name: data[name] for name in names} | _speed(data)
 
 
 def title(data: Data) -> dict[str, str | float | int | None]:
     """What the tablet shows at first sight."""
-    names = ("plate", "ground", "camera", "camera_name", "speed", "limit", "at")
-    return {name: data[name] for name in names}
+    names = ("plate", "ground", "camera", "camera_name", "at")
+    return {name: data[name] for name in names} | _speed(data)
+
+
+def _speed(data: Data) -> dict[str, Any]:
+    """The speed that founds the alert, with its limit; where none does, the last one measured."""
+    founding = next((cause for cause in data["causes"] if cause.get("speed") is not None), data)
+    return {"speed": founding["speed"], "limit": founding["limit"]}
 
 
 def _recommendation(item: Item) -> Recommendation:

@@ -184,8 +184,19 @@ def test_at_an_impossible_pair_speed_is_nobodys_and_the_list_is_looked_at():
 def test_a_late_read_tells_of_the_list_and_nothing_else():
     late = Instant(NOW - 181 * SECOND)
     assert judge(read(at=late, speed=150.0)) is None
-    assert judge(read(at=late, trust=Trust.DOUBTFUL), listed()) is None
+    assert judge(read(at=late, received=late, trust=Trust.DOUBTFUL), listed()) is None
     assert judge(read(at=late), listed()).late
+
+
+def test_a_camera_whose_clock_is_slow_still_shows_a_listed_vehicle_to_the_operator():
+    finding = judge(read(at=Instant(NOW - 3600 * SECOND), received=NOW, trust=Trust.DOUBTFUL), listed())
+    assert (finding.late, finding.doubts) == (False, (Doubt.DOUBTFUL_READ,))
+
+
+def test_an_average_far_above_what_the_camera_measured_is_looked_at_first():
+    fast = SectionSpeed(lower_kmh=210.0, metres=3000.0, seconds=51.0)
+    assert judge(read(speed=56.0), earlier=before(), section=fast).doubts == (Doubt.ABSURD_SPEED,)
+    assert judge(read(speed=190.0), earlier=before(), section=fast).doubts == ()
 
 
 @pytest.mark.parametrize(
