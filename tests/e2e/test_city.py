@@ -1,5 +1,6 @@
 """The whole house as its people use it: the demonstration, started by its command, in a real browser."""
 
+import asyncio
 import io
 import os
 import re
@@ -67,6 +68,17 @@ async def test_a_newcomer_finds_a_dangerous_driver_within_three_minutes_by_keybo
         await expect(drawer.locator(".log li").last).to_contain_text(re.compile(r"\d\d:\d\d:\d\d"))
         await page.keyboard.press("Escape")
         await expect(drawer).to_have_count(0)
+
+
+async def test_the_map_shows_this_city_also_when_the_facts_come_later_than_the_page(browser, city):
+    async def late(route):
+        await asyncio.sleep(2)
+        await route.continue_()
+
+    async with visit(browser, city, session=city.signed_in("operator")) as page:
+        await page.route("**/api/overview", late)
+        await page.reload()
+        assert await drawn(page, GREEN, 200)
 
 
 async def test_a_wrong_password_is_told_and_nothing_else(browser, city):
