@@ -6,7 +6,7 @@ import msgspec
 import numpy as np
 import pytest
 from tests.api import house as building
-from tests.api.desks import furnish
+from tests.api.desks import furnish, open_hit
 from tests.unit.roads.drawn import crossing, degrees
 
 from saqtau.engine.atlas import Atlas, Fix
@@ -129,6 +129,26 @@ async def test_a_plate_without_a_case_or_by_the_wrong_role_is_denied_and_leaves_
     wrong = await operator.get("/api/plates/777AAA02/reads", params=asked | {"case": "УД-12/2026"})
     assert wrong.status_code == 403
     assert len(await house.entries(action="history.read", decision="deny")) >= 2
+
+
+async def test_for_an_incident_a_plate_is_read_only_under_an_item_about_that_plate_in_ones_regions(house):
+    await passages(house)
+    item, _ = await open_hit(house)
+    elsewhere, _ = await open_hit(house, region=7)
+    client = await house.signed_in("duty")
+    asked = {"from": 0, "to": 10_000, "purpose": "incident"}
+    seen = await client.get("/api/plates/777AAA02/reads", params=asked | {"case": item.id})
+    assert {read["camera"] for read in seen.json()["reads"]} == {"C1"}
+    (entry,) = (await house.entries(viewer="duty", action="history.read"))[-1:]
+    assert (entry["case_number"], entry["decision"]) == (item.id, "allow")
+    for plate, case in (("123ABC02", item.id), ("777AAA02", elsewhere.id), ("777AAA02", "12/2026"), ("777AAA02", None)):
+        before = len(await house.entries(viewer="duty", action="history.read", decision="deny"))
+        answer = await client.get(f"/api/plates/{plate}/reads", params=asked | ({"case": case} if case else {}))
+        assert (answer.status_code, answer.json()["fields"]) == (403, {"policy": "purpose-names-its-case"}), (
+            plate,
+            case,
+        )
+        assert len(await house.entries(viewer="duty", action="history.read", decision="deny")) == before + 1
 
 
 async def test_a_question_about_a_plate_names_what_is_wrong_with_it(house):

@@ -8,13 +8,16 @@ from litestar.params import PathParameter, QueryParameter
 
 from saqtau.devices.plate import LONGEST, spell
 from saqtau.engine.history import Passage
-from saqtau.kernel.access import AccessRequest, Action, CaseNumber, Purpose
+from saqtau.engine.reading import read_item
+from saqtau.kernel.access import AccessRequest, Action, CaseNumber, Purpose, decide
 from saqtau.kernel.clock import DAY, Instant
 from saqtau.kernel.errors import Kind, Refused
 from saqtau.web.answers import answers
 from saqtau.web.auth import counted, session_of, signed_in
+from saqtau.web.items import wish_for
 from saqtau.web.looking import asking, looking
-from saqtau.web.parts import parts_of
+from saqtau.web.parts import Parts, parts_of
+from saqtau.web.people import Person
 
 LONGEST_TIME = 400 * DAY
 
@@ -44,6 +47,24 @@ def case_number(text: str | None) -> str | None:
         raise Refused(Kind.INVALID, "not the number of a case", case="not_a_case_number") from None
 
 
+async def is_about(parts: Parts, person: Person, item_id: str, plate: str) -> bool:
+    """Whether there is such an item, which this person may read and which is about this plate.
+
+    The item is read under a grant, so the question leaves an entry of its own. Raises Refused(UNAVAILABLE).
+    """
+    try:
+        viewer, wish = await wish_for(parts, person, Action.READ_ITEM, item_id, Purpose.INCIDENT)
+        if not decide(viewer, wish).allow:
+            return False
+        async with looking(parts, viewer, wish) as (grant, _), parts.pg.acquire() as pg:
+            view = await read_item(grant, pg, item_id, parts.clock())
+    except Refused as refused:
+        if refused.kind is Kind.NOT_FOUND:
+            return False
+        raise
+    return view.item.data.get("plate") == plate
+
+
 @get(
     "/api/plates/{plate:str}/reads",
     operation_id="readPlate",
@@ -58,7 +79,10 @@ async def plate_reads(
     purpose: Annotated[Purpose, QueryParameter()],
     case: Annotated[str | None, QueryParameter(max_length=40)] = None,
 ) -> Passages:
-    """Reads from `from` until before `to` (Unix ms) in the caller's regions. The entry holds a keyed hash, no plate."""
+    """Reads from `from` until before `to` (Unix ms) in the caller's regions. The entry holds a keyed hash, no plate.
+
+    For the purpose `incident` the case is the id of an item about this plate; another one counts as none named.
+    """
     parts, person = parts_of(request), session_of(request).person
     spelled = normal_plate(plate)
     if not since < until <= since + LONGEST_TIME:
@@ -72,6 +96,9 @@ async def plate_reads(
         case=case_number(case),
     )
     viewer, wish = asking(person, [wish])
+    if purpose is Purpose.INCIDENT and decide(viewer, wish).allow:
+        named = wish.case is not None and await is_about(parts, person, wish.case, spelled)
+        wish = wish if named else msgspec.structs.replace(wish, case=None)
     async with looking(parts, viewer, wish) as (grant, delivered), parts.pg.acquire() as pg:
         found = await parts.history.read(grant, pg, spelled, Instant(since), Instant(until), parts.clock())
         delivered.count = len(found)
