@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import { decodeItem, decodeOverview, recommendationOf } from '../src/decode';
 import { historyPurposes, itemPurposes } from '../src/item/purpose';
-import { makesCodes, pagesOf, registersOf } from '../src/shell/rights';
+import { makesCodes, pagesOf, registersOf, watchesUnits } from '../src/shell/rights';
 
 test('a role sees the pages that open for it and no other', () => {
 	expect(pagesOf(['operator'])).toEqual(['room', 'registers']);
@@ -14,6 +14,10 @@ test('a role sees the pages that open for it and no other', () => {
 test('the list of vehicles is for those who may read it', () => {
 	expect(registersOf(['operator'])).not.toContain('vehicles');
 	expect(registersOf(['duty_officer'])).toContain('vehicles');
+});
+test('an inspector is told no figure of units that he may not watch', () => {
+	expect(watchesUnits(['inspector'])).toBe(false);
+	expect(watchesUnits(['inspector', 'operator'])).toBe(true);
 });
 test('codes for tablets are made by the duty officer or the administrator', () => {
 	expect(makesCodes(['duty_officer'])).toBe(true);

@@ -17,6 +17,9 @@ export function pagesOf(roles: readonly string[]): Page[] {
 	return pages;
 }
 
+/** Who may watch the units: only he is told how many there are. */
+export const watchesUnits = (roles: readonly string[]): boolean => one(roles, ['operator', 'duty_officer', 'prosecutor', 'auditor']);
+
 /** Who hands out the one-time codes that enrol a tablet. */
 export const makesCodes = (roles: readonly string[]): boolean => one(roles, ['duty_officer', 'administrator']);
 
