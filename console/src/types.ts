@@ -12,6 +12,8 @@ export interface Me {
 	unit: string | null;
 	csrf: string;
 	language: string | null;
+	/** IANA name; absent in what a tablet kept before there was one. */
+	zone?: string;
 }
 
 export interface StateSpec {

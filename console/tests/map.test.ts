@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { clock, isOld, span } from '../src/live/age';
+import { clock, dated, isOld, span, tellTimesIn } from '../src/live/age';
 import { bandOf, boundsOf, collection, itemFeatures, lineBetween, spokes, unitFeature, unitIcon, wedge } from '../src/map/features';
 import { find } from '../src/shell/find';
 import type { ItemLine, Unit } from '../src/types';
@@ -90,4 +90,23 @@ describe('the command bar', () => {
 		expect(find('777', { ...among, plate: '777' }).at(-1)).toEqual({ kind: 'plate', id: '777' });
 		expect(find('  ', among)).toEqual([]);
 	});
+});
+
+test('times are told in the zone of the authority, wherever the screen stands', () => {
+	const at = Date.UTC(2026, 5, 30, 19, 5, 9);
+	tellTimesIn('Asia/Tokyo');
+	expect(clock(at)).toBe('04:05:09');
+	expect(dated(at, at + 3_600_000)).toBe('04:05:09');
+	expect(dated(at, at - 12 * 3_600_000)).toBe('01.07.2026 04:05:09');
+	tellTimesIn('America/New_York');
+	expect(clock(at)).toBe('15:05:09');
+	expect(clock(Date.UTC(2026, 5, 30, 4))).toBe('00:00:00');
+	tellTimesIn(undefined);
+});
+test('a zone that the browser does not know leaves its own time and opens the room', () => {
+	const at = Date.UTC(2026, 5, 30, 19, 5, 9);
+	tellTimesIn(undefined);
+	const own = clock(at);
+	tellTimesIn('Nowhere/At_All');
+	expect(clock(at)).toBe(own);
 });

@@ -1,6 +1,7 @@
 """Logging in: what is given, what is refused, what ends it."""
 
 import asyncio
+from zoneinfo import ZoneInfo
 
 import pytest
 from tests.api import house as building
@@ -8,6 +9,7 @@ from tests.api.desks import DESKS
 from tests.api.house import PASSWORD
 
 from saqtau.kernel.errors import Kind, Refused
+from saqtau.kernel.terms import Calendar
 from saqtau.web.people import Person, add_person, disable_person, set_password
 from saqtau.web.sessions import IDLE_CONSOLE, LIFE
 
@@ -28,6 +30,14 @@ async def test_a_person_logs_in_and_is_told_who_he_is(house):
     assert me["roles"] == ["operator"]
     assert me["regions"] == [2]
     assert len(me["csrf"]) == 43
+
+
+async def test_a_screen_is_told_the_time_zone_of_the_authority(engine, database, streams, tmp_path):
+    calendar = Calendar(zone=ZoneInfo("Asia/Almaty"))
+    async with building.standing(engine, database, tmp_path, calendar=calendar) as house:
+        await building.move_in(house.owner, house.parts.clock())
+        client = await house.signed_in("operator")
+        assert (await client.get("/api/me")).json()["zone"] == "Asia/Almaty"
 
 
 async def test_the_cookie_is_out_of_reach_of_scripts_and_of_other_sites(house):

@@ -10,17 +10,31 @@ export const isOld = (heard: Instant, now: Instant, promise = PROMISE): boolean 
 
 const two = (n: number) => String(n).padStart(2, '0');
 
-/** Time of day as 14:03:07, in the time zone of the room. */
-export function clock(at: Instant): string {
-	const d = new Date(at);
-	return `${two(d.getHours())}:${two(d.getMinutes())}:${two(d.getSeconds())}`;
+type Shown = 'day' | 'month' | 'year' | 'hour' | 'minute' | 'second';
+const SHOWN = { year: 'numeric', month: '2-digit', day: '2-digit', hour: '2-digit', minute: '2-digit', second: '2-digit', hourCycle: 'h23' } as const;
+let calendar = new Intl.DateTimeFormat('en-GB', SHOWN);
+
+/** Tell times in this zone from now on, wherever the screen stands: all who speak of a time mean the same one. */
+export function tellTimesIn(zone: string | undefined): void {
+	try {
+		calendar = new Intl.DateTimeFormat('en-GB', { ...SHOWN, timeZone: zone });
+	} catch (error) {
+		if (!(error instanceof RangeError)) throw error;
+		calendar = new Intl.DateTimeFormat('en-GB', SHOWN); // an old browser does not know the zone: its own time, and the room still opens
+	}
 }
+
+const partsOf = (at: Instant) => Object.fromEntries(calendar.formatToParts(at).map(({ type, value }) => [type, value])) as Record<Shown, string>;
+const dayOf = ({ day, month, year }: Record<Shown, string>) => `${day}.${month}.${year}`;
+const timeOf = ({ hour, minute, second }: Record<Shown, string>) => `${hour}:${minute}:${second}`;
+
+/** Time of day as 14:03:07, in the authority's time zone. */
+export const clock = (at: Instant): string => timeOf(partsOf(at));
 
 /** Day and time, for what is not from today. */
 export function dated(at: Instant, now: Instant): string {
-	const d = new Date(at);
-	const today = new Date(now).toDateString() === d.toDateString();
-	return today ? clock(at) : `${two(d.getDate())}.${two(d.getMonth() + 1)}.${d.getFullYear()} ${clock(at)}`;
+	const then = partsOf(at);
+	return dayOf(then) === dayOf(partsOf(now)) ? timeOf(then) : `${dayOf(then)} ${timeOf(then)}`;
 }
 
 /** A length of time as 0:07, 12:40, 3:05:00; a minus sign when it has passed. */

@@ -9,7 +9,7 @@ from litestar.params import JSONBody
 
 from saqtau.web.answers import answers
 from saqtau.web.auth import address_of, cookie_of, counted, doorkeeper_of, empty_cookie, log_in, session_of, signed_in
-from saqtau.web.parts import parts_of
+from saqtau.web.parts import Parts, parts_of
 from saqtau.web.schema import BY_TOKEN, Strict
 from saqtau.web.sessions import Session, end_session
 
@@ -22,7 +22,7 @@ class Login(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Me(msgspec.Struct, frozen=True):
-    """Who is logged in. `csrf` goes back in the header X-CSRF-Token with everything that changes something."""
+    """Who is logged in. `csrf` goes back as X-CSRF-Token with each change; times are told in `zone`, an IANA name."""
 
     user: str
     name: str
@@ -31,12 +31,22 @@ class Me(msgspec.Struct, frozen=True):
     unit: str | None
     csrf: str
     language: str
+    zone: str
 
 
-def me_of(session: Session) -> Me:
+def me_of(parts: Parts, session: Session) -> Me:
     """What a console needs to know of its session."""
     who = session.person
-    return Me(who.id, who.name, who.roles, tuple(sorted(who.regions)), who.unit, session.csrf, who.language)
+    return Me(
+        user=who.id,
+        name=who.name,
+        roles=who.roles,
+        regions=tuple(sorted(who.regions)),
+        unit=who.unit,
+        csrf=session.csrf,
+        language=who.language,
+        zone=str(parts.calendar.zone),
+    )
 
 
 @post(
@@ -53,7 +63,7 @@ async def login(request: Request[Any, Any, Any], data: JSONBody[Login]) -> Respo
     """Open a session. One answer for a wrong name and a wrong password."""
     parts = parts_of(request)
     token, session = await log_in(parts, doorkeeper_of(request), data.name, data.password, address_of(request))
-    return Response(me_of(session), cookies=[cookie_of(token, secure=parts.secure)])
+    return Response(me_of(parts, session), cookies=[cookie_of(token, secure=parts.secure)])
 
 
 @post(
@@ -76,4 +86,4 @@ async def logout(request: Request[Any, Any, Any]) -> Response[None]:
 @get("/api/me", operation_id="readMe", guards=[counted, signed_in], responses=answers(401, 429, 503))
 async def me(request: Request[Any, Any, Any]) -> Me:
     """Who is logged in."""
-    return me_of(session_of(request))
+    return me_of(parts_of(request), session_of(request))
