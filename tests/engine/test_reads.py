@@ -211,6 +211,50 @@ async def test_the_same_push_twice_is_one_alert(house):
     assert len(await until(lambda: items(house, "dangerous_drivers"))) == 1
 
 
+async def kept(house, at):
+    """Once a read of this moment is in the record: how often each is there."""
+
+    async def ask():
+        rows = await house.pg.fetch("select camera, at, count(*) from read_history group by camera, at")
+        found = {(camera, moment): count for camera, moment, count in rows}
+        return any(moment == at for _, moment in found) and found
+
+    return await until(ask)
+
+
+async def test_a_push_that_comes_again_after_the_next_read_is_still_one_read(house):
+    """Its answer was lost with the intake, and the vehicle was read again before the camera sent it anew."""
+    for at in (NOW, NOW + 1000, NOW, NOW + 2000):
+        await house.read("c1", "777AAA02", at=at)
+    assert await kept(house, NOW + 2000) == {("c1", NOW): 1, ("c1", NOW + 1000): 1, ("c1", NOW + 2000): 1}
+
+
+async def test_a_push_that_comes_again_to_a_worker_that_was_started_anew_is_still_one_read(house, js, nc):
+    await house.read("c1", "777AAA02", at=NOW)
+    await kept(house, NOW)
+    house.stop.set()
+    await house.working
+    again = House(js, nc, house.pool, house.atlas, house.blobs)
+    stop = asyncio.Event()
+    working = asyncio.create_task(again.worker.run(stop))
+    for at in (NOW, NOW + 2000):
+        await house.read("c1", "777AAA02", at=at)
+    found = await kept(house, NOW + 2000)
+    stop.set()
+    await working
+    assert found == {("c1", NOW): 1, ("c1", NOW + 2000): 1}
+
+
+async def test_a_pair_that_no_vehicle_can_have_made_is_told_once_though_its_first_push_comes_again(house):
+    await house.read("c1", "400AAA02", at=NOW)
+    await settled(house, 1)
+    for camera, at in (("c3", NOW + 5000), ("c1", NOW), ("c3", NOW + 6000)):
+        await house.read(camera, "400AAA02", at=at)
+    await until(lambda: house.pg.fetchval("select true from read_recent where at = $1", NOW + 6000))
+    (found,) = await until(lambda: items(house, "cloned_plates"))
+    assert found["rev"] == 0
+
+
 async def test_speed_founds_an_alert_only_under_a_certificate(house):
     house.place("u1", 1500)
     await house.read("c3", "100AAA02", speed=150.0)

@@ -30,7 +30,7 @@ from saqtau.engine.lines import Outgoing
 from saqtau.engine.pack import open_pack
 from saqtau.engine.recent import Recent, Seen, read_recent
 from saqtau.engine.registry import NOTHING, Registers, read_registers
-from saqtau.engine.window import Slot, Window
+from saqtau.engine.window import Slot, Window, hash_plate
 from saqtau.engine.worker import message_partition
 from saqtau.kernel.clock import MINUTE, SECOND, Clock, Instant
 from saqtau.kernel.desk import Desks
@@ -58,6 +58,10 @@ _KEEP = """
 _ITEM = f"""
     select {items.COLUMNS} from item where desk = $1 and data ->> 'plate' = $2 order by opened desc limit 1
 """  # noqa: S608 - columns are ours
+_STANDS = """
+    select exists (select from read_history where plate = any($3::text[]) and at = $2 and camera = $1)
+        or exists (select from read_recent where plate_key = any($4::bytea[]) and at = $2 and camera = $1)
+"""
 _HELD_FOR = "select u.id from unit u join item i on i.id = u.status_item where i.parent = any($1::text[])"
 
 READS = Counter("saqtau_reads", "Plate reads that took effect")
@@ -160,6 +164,9 @@ class Reads:
                 listed = self._registers.listed.get(read.plate, ())
                 near = self._near(read) if not listed else ()
                 if self._may_found(read, camera, earlier, listed or near):
+                    keys = [key, *(() if before is None else (hash_plate(before.key, read.plate),))]
+                    if await self._stands(pg, read, near, keys):
+                        continue  # the same push again, after another read or a restart: memory knows only the last
                     if statuses is None:
                         statuses = {row[0]: row[1] for row in await pg.fetch("select id, status from unit")}
                     hit, parcels = await self._consider(pg, read, camera, earlier, listed, near, statuses)
@@ -172,6 +179,11 @@ class Reads:
             await pg.copy_records_to_table("read_recent", records=rows, columns=_RECENT)
         READS.inc(count)
         return told
+
+    async def _stands(self, pg: Any, read: PlateRead, near: Sequence[ListedVehicle], keys: Sequence[bytes]) -> bool:
+        """Whether the record holds this read already, as a hit or by hash."""
+        plates = [read.plate, *(entry.plate for entry in near)]
+        return bool(await pg.fetchval(_STANDS, read.camera, read.at, plates, keys))
 
     async def _open(self, message: Message) -> list[PlateRead]:
         try:
