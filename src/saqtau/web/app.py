@@ -98,7 +98,8 @@ async def living(hub: Hub, app: Litestar) -> AsyncIterator[None]:
     tasks = [
         asyncio.create_task(work, name=name)
         for name, work in (
-            ("feed", follow_feed(hub, parts.js)),
+            # a question that a killed broker swallowed is asked again soon: screens wait for it
+            ("feed", follow_feed(hub, parts.nc.jetstream(timeout=1.5))),
             ("ticks", drive(hub)),
             ("sessions", watch_sessions(hub, check)),
             ("outbox", app.state.publisher.run()),
