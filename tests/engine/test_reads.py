@@ -391,6 +391,20 @@ async def test_reads_of_a_camera_that_has_left_the_register_are_passed_over(hous
     assert house.worker.tally.quarantined == 0
 
 
+async def test_a_read_of_a_camera_that_was_registered_a_moment_ago_takes_effect(house):
+    """The intake learns of it first and answers for its reads; the worker must not take it for one that has left."""
+    await house.read("c1", "500BBB02")
+    await settled(house, 1)
+    await house.pg.execute(
+        "insert into camera (id, site, name, region, lat, lon, heading, speed_limit) "
+        "values ('c9', 's', 'c9', 2, $1, 71.0, 0, 60)",
+        LAT,
+    )
+    await house.pg.execute("update register_revision set revision = revision + 1")
+    await house.read("c9", "777AAA02")
+    assert await kept(house, NOW) == {("c9", NOW): 1}
+
+
 async def test_two_reads_of_a_plate_in_one_batch_are_one_alert(house):
     house.place("u1", 1500)
     house.place("u2", 3200)

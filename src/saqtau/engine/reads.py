@@ -147,7 +147,10 @@ class Reads:
         count = 0
         for message in messages:
             partition = message_partition(message)
-            for index, read in enumerate(await self._open(message)):
+            reads = await self._open(message)
+            if any(read.camera not in self._registers.cameras for read in reads):
+                await self.refresh(pg)  # the intake may have heard of a camera before us: what it took is not lost
+            for index, read in enumerate(reads):
                 camera = self._registers.cameras.get(read.camera)
                 if camera is None:
                     UNKNOWN.inc()
