@@ -13,6 +13,7 @@ from saqtau.simulate.plates import crop, random_plate
 
 PENDING = 3  # events a camera holds without an answer; with several, repeats arrive out of order
 REST = 0.3  # s before the same event is sent again
+UNHEARD = 0.1  # of the answers get lost on their way to the camera
 
 
 class Cameras:
@@ -66,7 +67,10 @@ class Cameras:
                 self.statuses[answer.status_code] += 1
                 if answer.status_code == 200:
                     (self.listed if plate else self.unlisted).add((camera, at))
-                    return
+                    if self._stop.is_set() or self._chance.random() >= UNHEARD:
+                        return
+                    # long enough for an intake to be another one, that knows nothing of the first push
+                    await asyncio.sleep(self._chance.uniform(1.0, 6.0))
             await asyncio.sleep(REST)
 
     def _ever_new(self, told):
