@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+from uuid import uuid4
 
 import msgspec
 import pytest
@@ -27,10 +28,7 @@ def line(name="i1", rev=0, region=2, unit=None, owner="operator", state="seeking
 async def tell(house, *lines):
     """Put lines on the feed, as the outbox does; their sequence."""
     topic = "items" if isinstance(lines[0], ItemLine) else "status"
-    tell.count = getattr(tell, "count", 0) + 1
-    return await journal.publish(
-        house.parts.js, f"{FEED.subject}.{topic}", msgspec.json.encode(lines), f"t{tell.count}"
-    )
+    return await journal.publish(house.parts.js, f"{FEED.subject}.{topic}", msgspec.json.encode(lines), uuid4().hex)
 
 
 class Stream:
@@ -57,7 +55,7 @@ class Stream:
         return None, None
 
     async def next(self, *kinds):
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(40):
             while True:
                 kind, data = await self.event()
                 if kind in kinds or kind is None:
