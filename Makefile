@@ -6,7 +6,7 @@ DIST := src/saqtau/web/dist
 CONSOLE := $(shell find console -path console/node_modules -prune -o -type f -print 2>/dev/null) $(wildcard src/saqtau/locales/*.json)
 FOLDER ?= .saqtau
 .DEFAULT_GOAL := help
-.PHONY: help run test lint unit engine console-check e2e test-cluster test-long bench clean
+.PHONY: help run test lint unit engine engine-record engine-api console-check e2e test-cluster test-long bench clean
 
 help: ## Show this list
 	@awk 'BEGIN{FS=":.*##"} /^[a-z0-9-]+:.*##/{printf "  make %-14s %s\n",$$1,$$2}' $(MAKEFILE_LIST)
@@ -27,7 +27,13 @@ unit: .venv/.synced ## Pure parts: unit, property, desks, architecture
 	.venv/bin/pytest -n 2 tests/unit tests/property tests/desks tests/architecture
 
 engine: .venv/.synced $(DIST)/index.html ## Real PostgreSQL and NATS: engine, faults, API
-	.venv/bin/pytest tests/engine tests/faults tests/api
+	@$(MAKE) --no-print-directory -j 2 --output-sync=target engine-record engine-api
+
+# side by side, each with servers of its own: most of their time is waiting
+engine-record: .venv/.synced
+	.venv/bin/pytest tests/engine tests/faults
+engine-api: .venv/.synced
+	.venv/bin/pytest tests/api
 
 console-check: .venv/.synced console/node_modules/.synced ## Console: types, tests, build
 	PATH="$(CURDIR)/.venv/bin:$$PATH" npm --prefix console run check
