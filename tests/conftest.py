@@ -1,5 +1,6 @@
 """Fixtures of every test: the async backend, and the real engine for those that ask for it."""
 
+import asyncio
 import os
 
 import pytest
@@ -7,6 +8,9 @@ from hypothesis import HealthCheck, settings
 from tests.running import running
 
 from saqtau.engine import broker, journal, postgres
+from saqtau.kernel.errors import Refused
+
+STORE_NOT_MADE = 10049
 
 # a shared machine is sometimes slow: how long an example takes says nothing about whether it holds
 settings.register_profile("dev", max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -47,8 +51,19 @@ async def js(nc, engine):
     context = broker.context(nc)
     for info in await context.streams_info():
         await context.delete_stream(info.config.name)
-    await journal.ensure_streams(context, engine.broker.replicas)
+    await _ensure_once_removed(context, engine.broker.replicas)
     return context
+
+
+async def _ensure_once_removed(context, replicas):
+    """NATS removes a deleted stream's folder behind its answer: until then a stream of that name is refused (10049)."""
+    while True:
+        try:
+            return await journal.ensure_streams(context, replicas)
+        except Refused as refusal:
+            if getattr(refusal.__cause__, "err_code", None) != STORE_NOT_MADE:
+                raise
+            await asyncio.sleep(0.1)
 
 
 @pytest.fixture

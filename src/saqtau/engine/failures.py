@@ -12,6 +12,7 @@ PASSING = (
     OSError,
     TimeoutError,
     asyncpg.InterfaceError,
+    asyncpg.InternalClientError,  # what asyncpg says when the server died between two of its messages
     asyncpg.PostgresConnectionError,
     asyncpg.InsufficientResourcesError,  # disk full, out of memory, too many connections
     asyncpg.OperatorInterventionError,  # shutting down, starting up, cancelled by the administrator
@@ -55,7 +56,7 @@ def told(error: BaseException) -> str:
             return name
         case asyncpg.PostgresError():
             return f"{name}: {error.args[0] if error.args else ''}"
-        case OSError() | asyncpg.InterfaceError() | nats.errors.Error():
+        case OSError() | asyncpg.InterfaceError() | asyncpg.InternalClientError() | nats.errors.Error():
             return f"{name}: {error}"
         case _:
             return name
