@@ -210,6 +210,3 @@ def main() -> None:
         Console(stderr=True, **PLAIN).print(told, style="red")
         raise SystemExit(1) from None
 
-
-if __name__ == "__main__":
-    main()

@@ -1,0 +1,5 @@
+"""`python -m saqtau.cli`."""
+
+from saqtau.cli import main
+
+main()
