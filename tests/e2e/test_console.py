@@ -64,6 +64,8 @@ async def test_data_that_grows_old_says_since_when(browser, street):
     async with visit(browser, street) as page:
         await log_in(page, "operator")
         await expect(page.get_by_text("Connected, nothing open.")).to_be_visible()
+        # a map whose worker has not come yet cannot come without a network: that is not what is asked here
+        await expect(page.locator(".map[aria-busy=false]")).to_be_visible(timeout=30_000)
         await page.context.set_offline(True)
         hub = street.house.app.state.hub
         hub.end_sessions(hub.sessions())  # a browser keeps an open stream though it is offline
