@@ -1,0 +1,88 @@
+// Signed notes, checkpoints and cosignatures: C2SP signed-note, tlog-checkpoint, tlog-cosignature.
+import { concat, ed25519, fromBase64, Malformed, same, sha256, toHex, utf8, type Bytes } from './bytes';
+
+const LOG = 1; // Ed25519
+const WITNESS = 4; // Ed25519 over a body with its time
+
+export interface Key {
+	name: string;
+	id: Bytes;
+	kind: number;
+	key: Bytes;
+}
+
+export interface Signature {
+	name: string;
+	id: Bytes;
+	rest: Bytes;
+}
+
+export interface Note {
+	body: string;
+	signatures: Signature[];
+}
+
+export interface Checkpoint {
+	origin: string;
+	size: number;
+	root: Bytes;
+}
+
+/** `name+hex8+base64(kind ‖ key)`. Throws Malformed, also when the short id is not that of the key. */
+export async function parseKey(vkey: string): Promise<Key> {
+	const found = /^([^\s+]+)\+([0-9a-f]{8})\+([A-Za-z0-9+/=]+)$/.exec(vkey);
+	if (!found) throw new Malformed('not a verifier key');
+	const [, name = '', id = '', coded = ''] = found;
+	const raw = fromBase64(coded);
+	const kind = raw[0];
+	if (raw.length !== 33 || (kind !== LOG && kind !== WITNESS)) throw new Malformed('not an Ed25519 key');
+	const short = (await sha256(concat(utf8(`${name}\n`), raw))).slice(0, 4);
+	if (toHex(short) !== id) throw new Malformed('the id is not that of the key');
+	return { name, id: short, kind, key: raw.slice(1) };
+}
+
+/** The note of a text. Throws Malformed for anything that is not one. */
+export function parseNote(given: string): Note {
+	const cut = given.lastIndexOf('\n\n');
+	// control letters but the line feed could show a reader another text than the one that is signed
+	// eslint-disable-next-line no-control-regex
+	if (cut < 0 || !given.endsWith('\n') || /[\u0000-\u0009\u000b-\u001f]/.test(given)) throw new Malformed('not a signed note');
+	const lines = given.slice(cut + 2, -1).split('\n');
+	if (lines.length > 100) throw new Malformed('too many signatures');
+	const signatures = lines.map((line) => {
+		const found = /^\u2014 ([^\s+]+) ([A-Za-z0-9+/=]+)$/.exec(line);
+		if (!found) throw new Malformed('not a signature line');
+		const raw = fromBase64(found[2]!);
+		if (raw.length < 5) throw new Malformed('a signature is too short');
+		return { name: found[1]!, id: raw.slice(0, 4), rest: raw.slice(4) };
+	});
+	return { body: given.slice(0, cut + 1), signatures };
+}
+
+const signatureOf = (note: Note, key: Key): Signature | undefined => note.signatures.find((one) => one.name === key.name && same(one.id, key.id));
+
+/** Whether the log with this key signed the note. Undefined: it carries no signature of this key at all. */
+export async function checkSignature(note: Note, key: Key): Promise<boolean | undefined> {
+	const found = signatureOf(note, key);
+	if (!found || key.kind !== LOG) return undefined;
+	return found.rest.length === 64 && ed25519(key.key, found.rest, utf8(note.body));
+}
+
+/** When the witness says it saw this checkpoint (Unix seconds); false: its signature does not hold; undefined: there is none. */
+export async function checkCosignature(note: Note, key: Key): Promise<number | false | undefined> {
+	const found = signatureOf(note, key);
+	if (!found || key.kind !== WITNESS) return undefined;
+	if (found.rest.length !== 72) return false;
+	const at = new DataView(found.rest.buffer, found.rest.byteOffset).getBigUint64(0);
+	const held = await ed25519(key.key, found.rest.slice(8), utf8(`cosignature/v1\ntime ${at}\n${note.body}`));
+	return held && at > 0n && at <= BigInt(Number.MAX_SAFE_INTEGER) ? Number(at) : false;
+}
+
+/** Origin, size and root of a checkpoint's body; extension lines are passed over. Throws Malformed. */
+export function parseCheckpoint(body: string): Checkpoint {
+	const [origin = '', size = '', root = ''] = body.split('\n');
+	if (!origin || !/^(0|[1-9][0-9]{0,15})$/.test(size)) throw new Malformed('not a checkpoint');
+	const hash = fromBase64(root);
+	if (hash.length !== 32 || !Number.isSafeInteger(Number(size))) throw new Malformed('not a checkpoint');
+	return { origin, size: Number(size), root: hash };
+}
