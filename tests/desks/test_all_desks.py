@@ -9,6 +9,7 @@ import msgspec
 import pytest
 from tests.desks.house import DESKS, T0, recommendation
 
+from saqtau.desks.oversight.rules import broken
 from saqtau.kernel.clock import Instant
 from saqtau.kernel.desk import CLOCK, CREW, MACHINES, Desk, Edge, Mode, spec_hash
 from saqtau.kernel.item import Actor, Item, expire, fire
@@ -17,7 +18,7 @@ from saqtau.kernel.terms import Calendar
 
 OURS = list(DESKS.current.values())
 PINNED = Path(__file__).parents[1] / "data" / "desk_hashes.json"
-ROLES = {"operator", "duty_officer", "patrol", "inspector"} | MACHINES
+ROLES = {"operator", "duty_officer", "patrol", "inspector", "prosecutor"} | MACHINES
 
 
 def each_edge():
@@ -66,6 +67,7 @@ FACTS: dict[str, dict[str, Any]] = {
         "first": {"camera": "0300", "camera_name": "North", "at": T0 - 60_000},
         "second": {"camera": "0417", "camera_name": "South", "at": T0, "read": "r1"},
     },
+    "oversight": dict(broken("duty1", 2, "item", "item7", "a life in danger", T0, T0, "log#1").data),
 }
 OTHER_FACTS: dict[str, dict[str, Any]] = {
     "dispatch": {"offers": 3, "override": True},
@@ -86,6 +88,9 @@ FORMS: dict[str, dict[str, Any]] = {
     "unit_held": {"by": "other"},
     "unit_accepted": {"unit": "u1"},
     "again": {"first": {}, "second": {}},
+    "comment": {"note": "he asked me first"},
+    "reviewed_justified": {"finding": "a life was in danger"},
+    "reviewed_not_justified": {"wrong": "no_danger", "finding": "nobody was in danger"},
 }
 SEEN = {
     "read": READ,
@@ -214,4 +219,5 @@ def test_only_what_helps_fails_open():
         "dangerous_drivers": Mode.POWER,
         "dispatch": Mode.HELP,
         "location_dark": Mode.HELP,
+        "oversight": Mode.POWER,
     }

@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from contextlib import AbstractAsyncContextManager
 
 from saqtau.engine.access import Delivered, reading
+from saqtau.engine.reading import regions_of
 from saqtau.kernel.access import AccessRequest, Action, Grant, Purpose, Viewer, decide
 from saqtau.kernel.item import Actor
 from saqtau.web.parts import Parts
@@ -40,8 +41,9 @@ def may(person: Person, action: Action, unit: str | None = None) -> bool:
 
 
 def actor_of(person: Person, role: str, purpose: str | None = None) -> Actor:
-    """The person as one who acts."""
-    return Actor(id=person.id, role=role, unit=person.unit, regions=person.regions, purpose=purpose)
+    """The person as one who acts; a prosecutor's duty is not bound to a region."""
+    regions = regions_of(viewer_in(person, role))
+    return Actor(id=person.id, role=role, unit=person.unit, regions=regions, purpose=purpose)
 
 
 def looking(parts: Parts, viewer: Viewer, wish: AccessRequest) -> AbstractAsyncContextManager[tuple[Grant, Delivered]]:

@@ -6,7 +6,8 @@ from typing import Any
 import msgspec
 
 from saqtau.engine.lines import ItemLine, item_line
-from saqtau.engine.reading import ItemView, PictureLine
+from saqtau.engine.reading import ItemView, PictureLine, regions_of
+from saqtau.kernel.access import Viewer
 from saqtau.kernel.clock import Instant
 from saqtau.kernel.desk import Desk, Desks
 from saqtau.kernel.item import Entry, Item
@@ -74,13 +75,14 @@ class ItemSeen(msgspec.Struct, frozen=True, kw_only=True):
 
 def open_edges(desk: Desk | None, item: Item, person: Person) -> list[OpenEdge]:
     """The edges this person may take from here: by one of his roles, in his region, his unit where it is a unit's."""
-    if desk is None or item.ended is not None or item.region not in person.regions:
+    if desk is None or item.ended is not None:
         return []
     if item.unit is not None and person.unit is not None and item.unit != person.unit:
         return []
     found: dict[str, OpenEdge] = {}
     for edge in desk.leaving(item.state, item.data):
-        if edge.by in person.roles and edge.name not in found:
+        duty = regions_of(Viewer(person.id, edge.by, person.regions, person.unit))
+        if edge.by in person.roles and item.region in duty and edge.name not in found:
             found[edge.name] = OpenEdge(edge.name, edge.to, form_of(edge.requires))
     return list(found.values())
 
