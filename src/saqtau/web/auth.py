@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from collections.abc import Awaitable, Callable
 from typing import Any, Final
 
 from litestar import Request
@@ -9,7 +10,9 @@ from litestar.connection import ASGIConnection
 from litestar.datastructures import Cookie
 from litestar.handlers import BaseRouteHandler
 
+from saqtau.kernel.clock import MINUTE
 from saqtau.kernel.errors import Kind, Refused
+from saqtau.web.accounts import is_second
 from saqtau.web.errors import busy
 from saqtau.web.limits import Buckets
 from saqtau.web.parts import Parts
@@ -19,6 +22,9 @@ from saqtau.web.sessions import COOKIE, LIFE, Session, find_session, open_sessio
 from saqtau.web.throttle import bounds, count_attempt, forget_attempts
 
 _TOKEN_LENGTH: Final = 43  # 32 bytes in base64
+Admitted = tuple[str, Session]
+"""The token for the cookie, and the session it opens."""
+Guard = Callable[[ASGIConnection[Any, Any, Any, Any], BaseRouteHandler], Awaitable[None]]
 
 
 class Doorkeeper:
@@ -70,8 +76,19 @@ async def counted(connection: ASGIConnection[Any, Any, Any, Any], _: BaseRouteHa
         check_origin(connection.headers)
 
 
-async def signed_in(connection: ASGIConnection[Any, Any, Any, Any], _: BaseRouteHandler) -> None:
-    """A guard: a session that holds, within its rate; changes bring its token. Raises Refused(UNAUTHENTICATED)."""
+async def signed_in(connection: ASGIConnection[Any, Any, Any, Any], handler: BaseRouteHandler) -> None:
+    """A guard: a session that holds, within its rate; changes bring its token.
+
+    Raises Refused: UNAUTHENTICATED, DENIED (`second_factor`: the session serves only to set one up).
+    """
+    await half_signed_in(connection, handler)
+    session: Session = connection.state.session
+    if session.limited:
+        raise Refused(Kind.DENIED, "set up a second factor first", second_factor="set_up_first")
+
+
+async def half_signed_in(connection: ASGIConnection[Any, Any, Any, Any], _: BaseRouteHandler) -> None:
+    """A guard: as `signed_in`, and open to who still has to set up a second factor. For his own account only."""
     parts: Parts = connection.app.state.parts
     now = parts.clock()
     token = connection.cookies.get(COOKIE, "")
@@ -86,8 +103,23 @@ async def signed_in(connection: ASGIConnection[Any, Any, Any, Any], _: BaseRoute
     connection.state.session = session
 
 
-async def log_in(parts: Parts, keeper: Doorkeeper, name: str, word: str, address: str) -> tuple[str, Session]:
-    """A fresh session and its token.
+def fresh(minutes: int) -> Guard:
+    """A guard behind `signed_in` for what is not done from an unlocked, empty desk.
+
+    Raises Refused(DENIED, `fresh`) when the person proved himself longer ago: the console then asks and tries again.
+    """
+
+    async def proved_of_late(connection: ASGIConnection[Any, Any, Any, Any], _: BaseRouteHandler) -> None:
+        parts: Parts = connection.app.state.parts
+        session: Session = connection.state.session
+        if parts.clock() > session.proved + minutes * MINUTE:
+            raise Refused(Kind.DENIED, f"prove again who you are: asked once in {minutes} minutes", fresh="prove_again")
+
+    return proved_of_late
+
+
+async def log_in(parts: Parts, keeper: Doorkeeper, name: str, word: str, address: str) -> Admitted | Person:
+    """A fresh session and its token; or the person, when he has a code maker or passkeys and must show one of them.
 
     Raises Refused: TOO_MANY (also before the password is looked at), UNAUTHENTICATED with one answer, after one length
     of time, whether the name, the password or both are wrong.
@@ -100,7 +132,28 @@ async def log_in(parts: Parts, keeper: Doorkeeper, name: str, word: str, address
         raise Refused(Kind.UNAUTHENTICATED, "name or password is wrong", name="wrong", password="wrong")  # noqa: S106
     await forget_attempts(parts.pg, limits)
     person: Person = person_of(row)
-    return await open_session(parts.pg, person, address, parts.clock(), parts.ids)
+    if await has_second(parts.pg, person.id):
+        return person
+    return await admit(parts, person, ("password",), address)
+
+
+async def has_second(pg: Any, person: str) -> bool:
+    """Whether a person has set up anything besides a password."""
+    found: bool = await pg.fetchval(
+        """select exists (select from passkeys where person = $1)
+               or exists (select from code_makers where person = $1 and confirmed is not null)""",
+        person,
+    )
+    return found
+
+
+async def admit(parts: Parts, person: Person, methods: tuple[str, ...], address: str) -> Admitted:
+    """Open a session: the one place where it is done, whichever way a person came in.
+
+    With `second_factor = "required"` a session without one serves only to set one up.
+    """
+    limited = parts.accounts.second_factor == "required" and not is_second(methods)
+    return await open_session(parts.pg, person, address, parts.clock(), parts.ids, methods, limited=limited)
 
 
 def cookie_of(token: str, *, secure: bool) -> Cookie:

@@ -8,12 +8,13 @@ import msgspec
 
 from saqtau.devices.tablet.server import Enrolled
 from saqtau.devices.tablet.signature import load_key
-from saqtau.kernel.clock import MINUTE, Instant
+from saqtau.kernel.clock import DAY, MINUTE, Instant
 from saqtau.kernel.errors import Kind, Refused
 from saqtau.kernel.ids import Ids
 from saqtau.web.people import Person
 
 CODE_LIFE: Final = 10 * MINUTE
+CERTIFIED: Final = 7 * DAY
 _LETTERS: Final = "ABCDEFGHJKMNPQRSTUVWXYZ23456789"
 _CODE_LENGTH: Final = 10  # 49 bits, for ten minutes, under the throttle
 
@@ -75,8 +76,8 @@ async def enrol(pg: Any, person: Person, code: str, public_key: bytes, now: Inst
         await pg.execute("update devices set revoked = $2 where officer = $1 and revoked is null", person.id, now)
         device = ids()
         await pg.execute(
-            "insert into devices (id, unit, officer, public_key, enrolled) values ($1, $2, $3, $4, $5)",
-            device, row["unit"], person.id, public_key, now,
+            "insert into devices (id, unit, officer, public_key, enrolled, ends) values ($1, $2, $3, $4, $5, $6)",
+            device, row["unit"], person.id, public_key, now, now + CERTIFIED,
         )  # fmt: skip
     return device
 

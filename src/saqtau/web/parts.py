@@ -13,6 +13,7 @@ from saqtau.kernel.clock import Clock
 from saqtau.kernel.desk import Desks
 from saqtau.kernel.ids import Ids
 from saqtau.kernel.terms import Calendar
+from saqtau.web.accounts import Accounts
 from saqtau.web.limits import Limits
 
 
@@ -27,6 +28,7 @@ class Parts(msgspec.Struct, frozen=True, kw_only=True):
     ids: Ids
     calendar: Calendar = Calendar()
     limits: Limits = Limits()
+    accounts: Accounts = Accounts()
     blobs: Blobs
     history: History | None = None
     map: Path | None = None  # folder of city.pmtiles and bounds.json

@@ -4,12 +4,13 @@ import base64
 import hashlib
 import hmac
 import secrets
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from typing import Any, Final
 
 import msgspec
 
 from saqtau.kernel.clock import HOUR, MINUTE, SECOND, Instant
+from saqtau.kernel.errors import Kind, Refused
 from saqtau.kernel.ids import Ids
 from saqtau.web.people import Person, person_of
 
@@ -23,7 +24,11 @@ _SEEN_STEP: Final = 30 * SECOND
 
 
 class Session(msgspec.Struct, frozen=True):
-    """Who is asking. `csrf` must come back in a header with everything that changes something."""
+    """Who is asking. `csrf` must come back in a header with everything that changes something.
+
+    methods: how he proved himself ("password", "code", "recovery", "passkey", "oidc"); `proved`: when last.
+    limited: it serves only to set up a second factor.
+    """
 
     id: str
     digest: bytes
@@ -31,6 +36,21 @@ class Session(msgspec.Struct, frozen=True):
     csrf: str
     opened: Instant
     ends: Instant
+    methods: tuple[str, ...] = ("password",)
+    proved: Instant = Instant(0)
+    limited: bool = False
+
+
+class SessionLine(msgspec.Struct, frozen=True):
+    """A session as its person sees it in the list of his own."""
+
+    id: str
+    opened: Instant
+    seen: Instant
+    ends: Instant
+    address: str | None
+    methods: tuple[str, ...]
+    current: bool
 
 
 def digest_of(token: str) -> bytes:
@@ -44,14 +64,17 @@ def csrf_of(token: str) -> str:
     return base64.urlsafe_b64encode(mac).decode().rstrip("=")
 
 
-async def open_session(pg: Any, person: Person, address: str | None, now: Instant, ids: Ids) -> tuple[str, Session]:
-    """A fresh session and the token for its cookie."""
+async def open_session(
+    pg: Any, person: Person, address: str | None, now: Instant, ids: Ids, methods: Sequence[str], *, limited: bool
+) -> tuple[str, Session]:
+    """A fresh session and the token for its cookie. Called by `auth.admit` only, which tells of it."""
     token = secrets.token_urlsafe(32)
     idle = IDLE_TABLET if "patrol" in person.roles else IDLE_CONSOLE
-    session = Session(ids(), digest_of(token), person, csrf_of(token), now, Instant(now + LIFE))
+    ends = Instant(now + LIFE)
+    session = Session(ids(), digest_of(token), person, csrf_of(token), now, ends, tuple(methods), now, limited)
     await pg.execute(
-        """insert into sessions (digest, id, person, opened, seen, ends, idle, address)
-           values ($1, $2, $3, $4, $4, $5, $6, $7::text::inet)""",
+        """insert into sessions (digest, id, person, opened, seen, ends, idle, address, methods, proved, limited)
+           values ($1, $2, $3, $4, $4, $5, $6, $7::text::inet, $8, $4, $9)""",
         session.digest,
         session.id,
         person.id,
@@ -59,6 +82,8 @@ async def open_session(pg: Any, person: Person, address: str | None, now: Instan
         session.ends,
         idle,
         address,
+        list(methods),
+        limited,
     )
     await pg.execute(
         """delete from sessions where digest in
@@ -72,7 +97,7 @@ async def find_session(pg: Any, token: str, now: Instant) -> Session | None:
     """The session of a token, unless it has ended, idled out, or its person was disabled."""
     digest = digest_of(token)
     row = await pg.fetchrow(
-        """select s.id as session, s.opened, s.ends, s.seen, p.*
+        """select s.id as session, s.opened, s.ends, s.seen, s.methods, s.proved, s.limited, p.*
            from sessions s join people p on p.id = s.person
            where s.digest = $1 and $2 < s.ends and $2 < s.seen + s.idle and p.disabled is null""",
         digest,
@@ -83,13 +108,65 @@ async def find_session(pg: Any, token: str, now: Instant) -> Session | None:
     if now - row["seen"] > _SEEN_STEP:
         await pg.execute("update sessions set seen = greatest(seen, $2) where digest = $1", digest, now)
     return Session(
-        row["session"], digest, person_of(row), csrf_of(token), Instant(row["opened"]), Instant(row["ends"])
+        row["session"], digest, person_of(row), csrf_of(token), Instant(row["opened"]), Instant(row["ends"]),
+        tuple(row["methods"]), Instant(row["proved"]), row["limited"],
     )  # fmt: skip
+
+
+async def renew_session(pg: Any, session: Session, methods: Sequence[str], now: Instant) -> tuple[str, Session]:
+    """The same session under a fresh token, its person having proved himself again; the old token opens nothing more.
+
+    Raises Refused(UNAUTHENTICATED) when the session has ended meanwhile.
+    """
+    token = secrets.token_urlsafe(32)
+    kept = await pg.fetchval(
+        """update sessions set digest = $2, methods = $3, proved = $4, seen = $4, limited = false
+           where digest = $1 returning id""",
+        session.digest, digest_of(token), list(methods), now,
+    )  # fmt: skip
+    if kept is None:
+        raise Refused(Kind.UNAUTHENTICATED, "the session has ended", session="none")
+    return token, msgspec.structs.replace(
+        session, digest=digest_of(token), csrf=csrf_of(token), methods=tuple(methods), proved=now, limited=False
+    )
 
 
 async def end_session(pg: Any, session: Session) -> None:
     """Log out: the session is gone, in every process."""
     await pg.execute("delete from sessions where digest = $1", session.digest)
+
+
+async def end_one(pg: Any, person: str, id: str) -> list[bytes]:  # noqa: A002 - the name of the field
+    """End one of a person's sessions by its id; the digests that are gone. Raises Refused(NOT_FOUND)."""
+    rows = await pg.fetch("delete from sessions where id = $1 and person = $2 returning digest", id, person)
+    if not rows:
+        raise Refused(Kind.NOT_FOUND, "there is no such session of yours", session="unknown")
+    return [bytes(row["digest"]) for row in rows]
+
+
+async def end_others(pg: Any, person: str, kept: bytes | None = None) -> list[bytes]:
+    """End every session of a person but one; the digests that are gone."""
+    rows = await pg.fetch(
+        "delete from sessions where person = $1 and digest is distinct from $2 returning digest", person, kept
+    )
+    return [bytes(row["digest"]) for row in rows]
+
+
+async def read_sessions(pg: Any, session: Session, now: Instant) -> list[SessionLine]:
+    """The sessions of whoever asks that still hold, the newest first."""
+    rows = await pg.fetch(
+        """select id, digest, opened, seen, ends, host(address) as address, methods from sessions
+           where person = $1 and $2 < ends and $2 < seen + idle order by opened desc, id limit 100""",
+        session.person.id,
+        now,
+    )
+    return [
+        SessionLine(
+            row["id"], Instant(row["opened"]), Instant(row["seen"]), Instant(row["ends"]), row["address"],
+            tuple(row["methods"]), bytes(row["digest"]) == session.digest,
+        )
+        for row in rows
+    ]  # fmt: skip
 
 
 async def live_sessions(pg: Any, digests: Collection[bytes], now: Instant) -> set[bytes]:

@@ -1,0 +1,2 @@
+-- The number is kept for the ledger's tables.
+select 1;

@@ -1,0 +1,2 @@
+-- The number is kept for cases and shifts.
+select 1;

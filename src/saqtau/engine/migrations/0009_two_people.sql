@@ -1,0 +1,2 @@
+-- The number is kept for acts that take two people.
+select 1;
