@@ -23,21 +23,18 @@ class Checkpoint(msgspec.Struct, frozen=True):
         """The text that is signed. Refused(INVALID) when it could not be read back."""
         lines = (self.origin, str(self.size), encode_base64(self.root), *self.extensions)
         body = "".join(f"{line}\n" for line in lines)
-        _read(body)
+        if parse_checkpoint(body) != self:
+            refuse("origin", "checkpoint: a line has a newline in it")
         return body
-
-
-def parse_checkpoint(body: str) -> Checkpoint:
-    """Read a checkpoint's body. Refused(INVALID) names `origin`, `size`, `root` or `extension`."""
-    return _read(body)
 
 
 def parse(note: Note) -> Checkpoint:
     """The checkpoint in a note, whose signatures the caller checks. Errors as `parse_checkpoint`."""
-    return _read(note.body)
+    return parse_checkpoint(note.body)
 
 
-def _read(body: str) -> Checkpoint:
+def parse_checkpoint(body: str) -> Checkpoint:
+    """Read a checkpoint's body. Refused(INVALID) names `origin`, `size`, `root` or `extension`."""
     if not body.endswith("\n"):
         refuse("root", "checkpoint: its last line is cut")
     origin, *rest = body[:-1].split("\n")

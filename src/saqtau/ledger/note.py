@@ -5,7 +5,6 @@ A note is a text that ends with a newline, an empty line, and signature lines
 """
 
 import hashlib
-import unicodedata
 from collections.abc import Iterable
 
 import msgspec
@@ -149,7 +148,7 @@ def key_id(name: str, kind: int, public: bytes) -> bytes:
 def valid_name(name: str) -> bool:
     """Whether a key may be called so: not empty, no space of Unicode, no plus, no control character."""
     return 0 < len(name) <= MAX_NAME and not any(
-        letter.isspace() or letter == "+" or unicodedata.category(letter) in {"Cc", "Cs"} for letter in name
+        letter < " " or letter == "+" or letter.isspace() or "\ud800" <= letter <= "\udfff" for letter in name
     )
 
 
