@@ -213,11 +213,19 @@ def pushes(registers, stage, rate, hits):
     cameras, tokens, wanted = registers.cameras, registers.tokens, iter(registers.vehicles)
     every = max(1, round(rate / hits))
     kept = {}
+    drawn = {vehicle.plate for vehicle in registers.vehicles}
+
+    def passer_by(region):
+        # the same plate drawn twice would be a vehicle that was at two cameras within seconds: an alert of its own
+        while (plate := random_plate(dice, region)) in drawn:
+            pass
+        drawn.add(plate)
+        return plate
 
     def make(number):
         hit = number % every == every - 1
         camera = cameras[watched[number // every % len(watched)].camera] if hit else cameras[number % len(cameras)]
-        plate = next(wanted).plate if hit else random_plate(dice, 1 + number % 9)
+        plate = next(wanted).plate if hit else passer_by(1 + number % 9)
         at = now()
         shot = Capture(at=at, plate=plate, uuid=f"{camera.id}-{number}", speed=min(int(camera.limit), 60))
         headers, body = compose(shot, pictures[number % len(pictures)])
