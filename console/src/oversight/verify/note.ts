@@ -59,23 +59,29 @@ export function parseNote(given: string): Note {
 	return { body: given.slice(0, cut + 1), signatures };
 }
 
-const signatureOf = (note: Note, key: Key): Signature | undefined => note.signatures.find((one) => one.name === key.name && same(one.id, key.id));
+const signaturesOf = (note: Note, key: Key): Signature[] => note.signatures.filter((one) => one.name === key.name && same(one.id, key.id));
 
-/** Whether the log with this key signed the note. Undefined: it carries no signature of this key at all. */
+/** Whether the log with this key signed the note; one wrong signature under its name spoils it. Undefined: it carries none of this key. */
 export async function checkSignature(note: Note, key: Key): Promise<boolean | undefined> {
-	const found = signatureOf(note, key);
-	if (!found || key.kind !== LOG) return undefined;
-	return found.rest.length === 64 && ed25519(key.key, found.rest, utf8(note.body));
+	const found = key.kind === LOG ? signaturesOf(note, key) : [];
+	if (!found.length) return undefined;
+	const held = await Promise.all(found.map(async ({ rest }) => rest.length === 64 && ed25519(key.key, rest, utf8(note.body))));
+	return held.every(Boolean);
 }
 
-/** When the witness says it saw this checkpoint (Unix seconds); false: its signature does not hold; undefined: there is none. */
-export async function checkCosignature(note: Note, key: Key): Promise<number | false | undefined> {
-	const found = signatureOf(note, key);
-	if (!found || key.kind !== WITNESS) return undefined;
-	if (found.rest.length !== 72) return false;
-	const at = new DataView(found.rest.buffer, found.rest.byteOffset).getBigUint64(0);
-	const held = await ed25519(key.key, found.rest.slice(8), utf8(`cosignature/v1\ntime ${at}\n${note.body}`));
+async function cosignedAt({ rest }: Signature, key: Key, body: string): Promise<number | false> {
+	if (rest.length !== 72) return false;
+	const at = new DataView(rest.buffer, rest.byteOffset).getBigUint64(0);
+	const held = await ed25519(key.key, rest.slice(8), utf8(`cosignature/v1\ntime ${at}\n${body}`));
 	return held && at > 0n && at <= BigInt(Number.MAX_SAFE_INTEGER) ? Number(at) : false;
+}
+
+/** When the witness says it last saw this checkpoint (Unix seconds); false: a signature of its name does not hold; undefined: there is none. */
+export async function checkCosignature(note: Note, key: Key): Promise<number | false | undefined> {
+	const found = key.kind === WITNESS ? signaturesOf(note, key) : [];
+	if (!found.length) return undefined;
+	const times = await Promise.all(found.map((one) => cosignedAt(one, key, note.body)));
+	return times.includes(false) ? false : Math.max(...(times as number[]));
 }
 
 /** Origin, size and root of a checkpoint's body; extension lines are passed over. Throws Malformed. */
