@@ -57,10 +57,10 @@ async def open_grant(pg: Any, viewer: Viewer, request: AccessRequest, now: Insta
             request.region,
             request.unit,
             "allow" if decision.allow else "deny",
-            decision.policy,
+            decision.named,
         )
     if not decision.allow:
-        raise Refused(Kind.DENIED, f"{viewer.id} as {viewer.role}: {request.action} denied", policy=decision.policy)
+        raise Refused(Kind.DENIED, f"{viewer.id} as {viewer.role}: {request.action} denied", policy=decision.named)
     return granted(decision, entry, viewer, request, now)
 
 

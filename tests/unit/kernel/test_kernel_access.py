@@ -86,24 +86,24 @@ def test_the_insider_who_wants_to_look_without_being_seen_finds_no_way():
 
 
 def test_a_purpose_names_what_it_is_about():
-    assert asks("operator", Action.READ_ITEM, Purpose.INCIDENT).policy == "purpose-names-its-case"
+    assert asks("operator", Action.READ_ITEM, Purpose.INCIDENT).named == "purpose-names-its-case"
     assert asks("operator", Action.READ_ITEM, Purpose.INCIDENT, case="item1").allow
 
 
 def test_only_the_own_region_is_seen_but_oversight_is_not_bound_to_one():
-    assert asks("operator", Action.WATCH_QUEUE, Purpose.DUTY, region=3).policy == "own-region"
+    assert asks("operator", Action.WATCH_QUEUE, Purpose.DUTY, region=3).named == "own-region"
     assert asks("prosecutor", Action.WATCH_QUEUE, Purpose.OVERSIGHT, region=3).allow
 
 
 @pytest.mark.parametrize(("own", "other"), [("u1", "u2"), ("u1", None), (None, "u1")])
 def test_a_patrol_sees_its_own_work_only(own, other):
     answer = asks("patrol", Action.READ_ITEM, Purpose.INCIDENT, case="i", region=2, own_unit=own, unit=other)
-    assert answer.policy == "patrol-sees-its-own"
+    assert answer.named == "patrol-sees-its-own"
 
 
 def test_every_answer_names_its_policy():
-    assert asks("operator", Action.WATCH_UNITS, Purpose.DUTY).policy == "units.watch-for-duty"
-    assert asks("clerk", Action.WATCH_UNITS, Purpose.DUTY).policy == "role-and-purpose"
+    assert asks("operator", Action.WATCH_UNITS, Purpose.DUTY).named == "units.watch-for-duty"
+    assert asks("clerk", Action.WATCH_UNITS, Purpose.DUTY).named == "role-and-purpose"
 
 
 VIEWER = Viewer("v", "operator", HERE)
@@ -111,7 +111,7 @@ REQUEST = AccessRequest(action=Action.WATCH_QUEUE, purpose=Purpose.DUTY)
 
 
 def a_grant():
-    return granted(Decision(allow=True, policy="p"), "entry1", VIEWER, REQUEST, NOW)
+    return granted(Decision(allow=True, policies=("p",)), "entry1", VIEWER, REQUEST, NOW)
 
 
 def test_a_grant_names_its_entry_and_ends():
@@ -121,7 +121,7 @@ def test_a_grant_names_its_entry_and_ends():
 
 def test_a_denied_request_leads_to_no_grant():
     with pytest.raises(TypeError):
-        granted(Decision(allow=False, policy="p"), "entry1", VIEWER, REQUEST, NOW)
+        granted(Decision(allow=False, policies=("p",)), "entry1", VIEWER, REQUEST, NOW)
 
 
 FORGERIES = {
