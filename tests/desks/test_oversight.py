@@ -3,11 +3,11 @@
 import pytest
 from tests.desks.house import DESKS, DUTY, INSPECTOR, T0, House
 
-from saqtau.desks.oversight.desk import REVIEW_WITHIN
 from saqtau.desks.oversight.rules import KEPT_COMMENTS, broken
 from saqtau.kernel.clock import HOUR, MINUTE, SECOND, Instant
 from saqtau.kernel.errors import Kind, Refused
 from saqtau.kernel.item import Actor
+from saqtau.kernel.two_people import REVIEW_WITHIN
 
 PROSECUTOR = Actor("prosecutor1", "prosecutor", regions=frozenset(range(1, 100)))
 JUSTIFIED = {"finding": "Two lives in danger, no time to ask"}

@@ -2,11 +2,8 @@
 
 from saqtau.desks.oversight import rules
 from saqtau.desks.oversight.forms import Comment, Justified, NotJustified
-from saqtau.kernel.clock import HOUR
 from saqtau.kernel.desk import CLOCK, END, Desk, Edge, Mode, State
 
-REVIEW_WITHIN = 72 * HOUR
-"""The term of `broken` in ms; the lock of an account is computed with it, whether the clock's edge was taken or not."""
 _OPEN = ("broken", "overdue")
 
 DESK = Desk(
