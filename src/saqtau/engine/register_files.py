@@ -17,7 +17,7 @@ from typing import Any, Final
 import msgspec
 
 from saqtau.kernel.clock import SECOND, Instant
-from saqtau.kernel.register import Camera, ListedVehicle, Officer, Site, Unit
+from saqtau.kernel.register import LONGEST_SHIFT, Camera, Case, ListedVehicle, Officer, Shift, Site, Unit
 
 BYTES: Final = 64 * 1024 * 1024
 ROWS: Final = 1_000_000
@@ -72,6 +72,8 @@ KINDS: Final[dict[str, _Columns]] = {
         ("region", "note"),
         ("plate", "ground", "authority"),
     ),
+    "cases": _Columns(Case, ("number", "opened"), ("region", "closed", "authority"), ("number",)),
+    "shifts": _Columns(Shift, ("person", "from", "until"), (), ("person", "since")),
 }
 
 _FLOATS = frozenset({"lat", "lon", "heading", "limit"})
@@ -231,7 +233,7 @@ def _row(number: int, cells: Mapping[str, Any], columns: _Columns, zone: tzinfo,
                 facts[name] = _plate(value, spell)
             case "address":
                 facts[name] = _address(value)
-            case "expires":
+            case "expires" | "opened" | "closed" | "from" | "until":
                 facts[name] = _instant(name, value, zone, last=False)
             case "certificate_from" | "certificate_until":
                 paper[_CERTIFICATE[name]] = _instant(name, value, zone, last=name == "certificate_until")
@@ -243,12 +245,20 @@ def _row(number: int, cells: Mapping[str, Any], columns: _Columns, zone: tzinfo,
                 facts[name] = _text(name, value)
     if paper:
         facts["certificate"] = _certificate(paper)
+    _check_times(facts)
     try:
         record = msgspec.convert(facts, columns.struct, strict=True)
     except msgspec.ValidationError as error:
         found = _FIELD.search(str(error))
         raise _Wrong(found[1] if found else "row", str(error).partition(" - at ")[0]) from None
     return Row(number, record, token)
+
+
+def _check_times(facts: Mapping[str, Any]) -> None:
+    if "from" in facts and not 0 < facts["until"] - facts["from"] <= LONGEST_SHIFT:
+        raise _Wrong("until", "after `from`, at most two days")
+    if facts.get("closed", facts.get("opened", 0)) < facts.get("opened", 0):
+        raise _Wrong("closed", "before opened")
 
 
 def _certificate(paper: dict[str, Any]) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from saqtau.engine.failures import refusals
 from saqtau.engine.register_files import KINDS, Refusal, Row, Spell, plain_plate, read_rows
 from saqtau.kernel.clock import Instant
 from saqtau.kernel.errors import Kind, Refused
-from saqtau.kernel.register import Camera, ListedVehicle, Officer, Site, Unit
+from saqtau.kernel.register import Camera, Case, ListedVehicle, Officer, Shift, Site, Unit
 
 LINES_KEPT = 1000
 """Lines of a report that are kept in the record; the caller gets all of them."""
@@ -44,7 +44,7 @@ async def import_register(
     zone: tzinfo = UTC,
     spell: Spell = plain_plate,
 ) -> Report:
-    """Import a CSV or GeoJSON file of a kind (sites, cameras, units, officers, vehicles) as saqtau_worker.
+    """Import a CSV or GeoJSON file of a kind (one of KINDS) as saqtau_worker.
 
     zone: of dates without an hour. spell: normalises a plate. Returns a report, whatever the bytes are.
     Raises Refused: NOT_FOUND (no such kind), UNAVAILABLE.
@@ -96,6 +96,13 @@ async def _strangers(pg: Any, kind: str, rows: Sequence[Row]) -> list[Refusal]:
             ]
         case "units":
             found += await _foreign_tokens(pg, "unit", rows)
+        case "shifts":
+            known = {row[0] for row in await pg.fetch("select id from people")}
+            found += [
+                Refusal(row.number, "person", f"no account {row.record.person}: add the person first")
+                for row in rows
+                if row.record.person not in known
+            ]
     return found
 
 
@@ -140,6 +147,16 @@ def _officer(row: Row) -> tuple[Any, ...]:
 def _vehicle(row: Row) -> tuple[Any, ...]:
     one: ListedVehicle = row.record
     return one.plate, one.ground.value, one.authority, one.basis, one.expires, one.region, one.note
+
+
+def _case(row: Row) -> tuple[Any, ...]:
+    one: Case = row.record
+    return one.number, one.region, one.opened, one.closed, one.authority
+
+
+def _shift(row: Row) -> tuple[Any, ...]:
+    one: Shift = row.record
+    return one.person, one.since, one.until
 
 
 _WRITES: dict[str, tuple[Any, str]] = {
@@ -192,6 +209,23 @@ _WRITES: dict[str, tuple[Any, str]] = {
         select * from unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::int8[], $6::int2[], $7::text[])
         on conflict (plate, ground, authority) do update set basis = excluded.basis, expires = excluded.expires,
             region = excluded.region, note = excluded.note
+        """,
+    ),
+    "cases": (
+        _case,
+        """
+        insert into cases (number, region, opened, closed, authority)
+        select * from unnest($1::text[], $2::int2[], $3::int8[], $4::int8[], $5::text[])
+        on conflict (number) do update set region = excluded.region, opened = excluded.opened,
+            closed = excluded.closed, authority = excluded.authority
+        """,
+    ),
+    "shifts": (
+        _shift,
+        """
+        insert into shifts (person, since, until)
+        select * from unnest($1::text[], $2::int8[], $3::int8[])
+        on conflict (person, since) do update set until = excluded.until
         """,
     ),
 }

@@ -1,11 +1,11 @@
-"""What the authority has: sites, cameras, units, officers, and vehicles on a list."""
+"""What the authority has: sites, cameras, units, officers, vehicles on a list, cases and shifts."""
 
 from enum import StrEnum
 from typing import Annotated, NewType
 
 import msgspec
 
-from saqtau.kernel.clock import Instant
+from saqtau.kernel.clock import DAY, Instant
 
 Metres = NewType("Metres", float)
 KmPerHour = NewType("KmPerHour", float)
@@ -102,3 +102,24 @@ class ListedVehicle(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     def in_force(self, at: Instant) -> bool:
         """Whether the entry still holds."""
         return at < self.expires
+
+
+class Case(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """An investigation: a purpose that names its number is held against this. `region` None: of the whole republic."""
+
+    number: Annotated[str, msgspec.Meta(pattern=r"\A[A-Za-z0-9А-Яа-я/._-]{3,40}\Z", max_length=40)]
+    opened: Instant
+    region: Region | None = None
+    closed: Instant | None = None
+    authority: Annotated[str, msgspec.Meta(max_length=120)] = ""
+
+
+LONGEST_SHIFT = 2 * DAY
+
+
+class Shift(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename={"since": "from"}):
+    """Who is on shift, by his account, from `since` until before `until`."""
+
+    person: Annotated[str, msgspec.Meta(pattern=r"\A[a-z0-9._-]{1,32}\Z", max_length=32)]
+    since: Instant
+    until: Instant
