@@ -16,6 +16,7 @@ from saqtau.ledger.note import COSIGNATURE, Signer, compose_note, parse_note
 from saqtau.ledger.proof import encode_proof
 from saqtau.ledger.tiles import TilePath, TileReader, tile_path
 from saqtau.ledger.tree import Edge, leaf_hashes
+from saqtau.ledger.verify.entry import EntryFile, encode_entry
 
 WHERE = Path(__file__).parents[1] / "tests" / "ledger.json"
 ORIGIN = "saqtau.example/02/access/2026"
@@ -53,6 +54,7 @@ def vectors() -> dict[str, Any]:
     body = Checkpoint(ORIGIN, SIZE, edge.root()).body()
     lines = [log.sign(body), witnesses[0].cosign(body, 1_795_000_000), witnesses[1].cosign(body, 1_795_000_007)]
     checkpoint = compose_note(body, lines)
+    note = parse_note(checkpoint.encode())
     reader = TileReader(read, SIZE)
     return {
         "origin": ORIGIN,
@@ -64,19 +66,15 @@ def vectors() -> dict[str, Any]:
         "tiles": {path: data.hex() for path, data in tiles.items()},
         "roots": {str(size): reader.root(size).hex() for size in SIZES},
         "files": {
-            str(index): json.dumps(
-                {
-                    "v": 1,
-                    "entry": f"{ORIGIN}#{index}",
-                    "proof": encode_proof(
-                        index, reader.inclusion(index), parse_note(checkpoint.encode()), leaves[index]
-                    ),
-                    "record": records[index].decode(),
-                    "dek": deks[index].hex(),
-                },
-                ensure_ascii=False,
-                separators=(",", ":"),
-            )
+            str(index): encode_entry(
+                EntryFile(
+                    v=1,
+                    entry=f"{ORIGIN}#{index}",
+                    proof=encode_proof(index, reader.inclusion(index), note, leaves[index]),
+                    record=records[index].decode(),
+                    dek=deks[index].hex(),
+                )
+            ).decode()
             for index in SHOWN
         },
     }

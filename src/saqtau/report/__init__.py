@@ -1,0 +1,1 @@
+"""The public transparency report of a month. Pure: the same figures make the same bytes."""

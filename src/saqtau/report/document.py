@@ -1,0 +1,280 @@
+"""A month as a document of one language: sections of sentences and tables, which HTML and paper draw the same way."""
+
+import binascii
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import UTC, datetime
+from importlib.resources import files
+from typing import Final, Literal
+
+import msgspec
+
+from saqtau.jurisdiction import Jurisdiction
+from saqtau.kernel.clock import Instant
+from saqtau.report.figures import LOOKS, LogEnd, Published, Shown, Total, share, total
+
+LANGUAGES: Final = ("kk", "ru", "en")
+Language = Literal["kk", "ru", "en"]
+
+NAMED: Final = ("incident", "case")
+"""Purposes that name an incident or a case which the rules have verified to exist."""
+_ASKED: Final = ("view", "search", "export")
+"""Looks of which it is told how many name one; a live picture is of no case."""
+
+
+class Table(msgspec.Struct, frozen=True):
+    """Rows of text under heads; columns whose number is in `figures` are numbers, `codes` are spelled letter by letter.
+
+    `strong`: rows that sum up.
+    """
+
+    heads: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+    figures: tuple[int, ...] = ()
+    codes: tuple[int, ...] = ()
+    strong: tuple[int, ...] = ()
+
+
+class Section(msgspec.Struct, frozen=True, kw_only=True):
+    """A heading with what stands under it; `blocks` are texts to be copied letter by letter."""
+
+    title: str
+    text: tuple[str, ...] = ()
+    table: Table | None = None
+    after: tuple[str, ...] = ()
+    points: tuple[str, ...] = ()
+    blocks: tuple[str, ...] = ()
+
+
+class Document(msgspec.Struct, frozen=True, kw_only=True):
+    """The whole report in one language."""
+
+    language: Language
+    title: str
+    subtitle: str
+    authority: str
+    draft: str | None
+    small: str
+    sections: tuple[Section, ...]
+
+
+class Words:
+    """What the report says, in one language; words for roles, purposes and the like are the console's."""
+
+    def __init__(self, language: Language) -> None:
+        self.language: Language = language
+        self._own = _read("saqtau.report", f"words/{language}.json")
+        self._shared = _read("saqtau", f"locales/{language}.json")
+
+    def __call__(self, key: str, **values: str) -> str:
+        """A sentence, its holes filled."""
+        text = self._own[key]
+        for name, value in values.items():
+            text = text.replace(f"{{{name}}}", value)
+        return text
+
+    def listed(self, key: str) -> tuple[str, ...]:
+        """A list of words."""
+        return tuple(self._own[key].split("|"))
+
+    def word(self, kind: str, name: str) -> str:
+        """A word that comes from data; what the tables do not know is shown as it is."""
+        return self._shared.get(f"{kind}.{name}", name.replace("_", " "))
+
+
+def _read(package: str, name: str) -> Mapping[str, str]:
+    found: dict[str, str] = json.loads(files(package).joinpath(name).read_text("utf-8"))
+    return found
+
+
+def compose(figures: Published, language: Language, law: Jurisdiction) -> Document:
+    """The document. Pure: the same figures give the same document."""
+    say = Words(language)
+    year, month = figures.month.split("-")
+    told = say("month", month=say.listed("months")[int(month) - 1], year=year)
+    return Document(
+        language=language,
+        title=say("title"),
+        subtitle=say("subtitle", month=told),
+        authority=say("authority", name=figures.authority),
+        draft=None if figures.finished else say("draft"),
+        small=say("small"),
+        sections=(
+            _looks(figures, say),
+            _denied(figures, say),
+            _break_glass(figures, say),
+            _partition(say, "alerts", "outcome", "alert", figures.alerts),
+            _partition(say, "erasures", "records", "erasure", figures.erasures),
+            _policies(figures, say),
+            _witnessing(figures, say),
+            _cameras(figures, say, law),
+            _retention(figures, say),
+            _logs(figures, say),
+            Section(title=say("absent"), text=(say("absent.why"),), points=say.listed("absent.list")),
+            Section(
+                title=say("check"),
+                text=(say("check.overseer"),),
+                blocks=(f"saqtau report --month {figures.month} --recompute",),
+                after=(say("check.register"), say("check.same")),
+            ),
+        ),
+    )
+
+
+def number(count: int) -> str:
+    """Digits in groups of three, with spaces that do not break."""
+    return f"{count:,}".replace(",", "\N{NO-BREAK SPACE}")
+
+
+def moment(at: Instant) -> str:
+    """An instant in UTC, as the days of the ledger are."""
+    return f"{datetime.fromtimestamp(at / 1000, UTC):%Y-%m-%d %H:%M:%S} UTC"
+
+
+def _count(say: Words, count: int | None) -> str:
+    return say("few") if count is None else number(count)
+
+
+def _total(say: Words, found: Total) -> str:
+    return say("more", count=number(found.count)) if found.withheld else number(found.count)
+
+
+def _percent(say: Words, percent: int | None) -> str:
+    return say("unknown") if percent is None else f"{percent}\N{NO-BREAK SPACE}%"
+
+
+def _looks(figures: Published, say: Words) -> Section:
+    allowed = [one for one in figures.looks if one.key[0] in LOOKS]
+    rows: list[tuple[str, ...]] = []
+    strong: list[int] = []
+    for kind in LOOKS:
+        ones = [one for one in allowed if one.key[0] == kind]
+        rows += [(say(f"kind.{kind}"), *_whom(say, one), _count(say, one.count)) for one in ones]
+        strong.append(len(rows))
+        rows.append((say(f"kind.{kind}"), say("total"), "", _total(say, total(ones))))
+    asked = [one for one in allowed if one.key[0] in _ASKED]
+    named = share(total(one for one in asked if one.key[1] in NAMED), total(asked))
+    return Section(
+        title=say("looks"),
+        text=(say("looks.why"),),
+        table=Table(
+            (say("kind"), say("purpose"), say("role"), say("count")),
+            tuple(rows),
+            figures=(3,),
+            strong=tuple(strong),
+        ),
+        after=(say("named", share=_percent(say, named)),),
+    )
+
+
+def _whom(say: Words, one: Shown) -> tuple[str, str]:
+    return say.word("purpose", one.key[1]), say.word("role", one.key[2])
+
+
+def _denied(figures: Published, say: Words) -> Section:
+    ones = [one for one in figures.looks if one.key[0] == "denied"]
+    rows = [(*_whom(say, one), _count(say, one.count)) for one in ones]
+    rows.append((say("total"), "", _total(say, total(ones))))
+    return Section(
+        title=say("denied"),
+        text=(say("denied.why"),),
+        table=Table((say("purpose"), say("role"), say("count")), tuple(rows), figures=(2,), strong=(len(rows) - 1,)),
+    )
+
+
+def _break_glass(figures: Published, say: Words) -> Section:
+    section = _partition(say, "break", "review", "review", figures.reviews)
+    in_time = total(one for one in figures.reviews if one.key == ("in_time",))
+    told = _percent(say, share(in_time, total(figures.reviews)))
+    return msgspec.structs.replace(section, after=(say("review.share", share=told),))
+
+
+def _partition(say: Words, topic: str, head: str, words: str, partition: Sequence[Shown]) -> Section:
+    rows = [(say(f"{words}.{one.key[0]}"), _count(say, one.count)) for one in partition]
+    rows.append((say("total"), _total(say, total(partition))))
+    return Section(
+        title=say(topic),
+        text=(say(f"{topic}.why"),),
+        table=Table((say(head), say("count")), tuple(rows), figures=(1,), strong=(len(rows) - 1,)),
+    )
+
+
+def _policies(figures: Published, say: Words) -> Section:
+    rows = tuple((one.day, _grouped(one.policy)) for one in figures.policies)
+    return Section(
+        title=say("policies"),
+        text=(say("policies.why"),),
+        table=Table((say("day"), say("policy")), rows, codes=(1,)) if rows else None,
+        after=() if rows else (say("none"),),
+    )
+
+
+def _witnessing(figures: Published, say: Words) -> Section:
+    found = figures.witnessing
+    rows = (
+        (say("witnessing.checkpoints"), number(found.checkpoints)),
+        (say("witnessing.median"), _seconds(say, found.median)),
+        (say("witnessing.late"), _seconds(say, found.late)),
+        (say("witnessing.unwitnessed"), number(found.unwitnessed)),
+    )
+    return Section(
+        title=say("witnessing"),
+        text=(say("witnessing.why"),),
+        table=Table((say("what"), say("value")), rows, figures=(1,)),
+    )
+
+
+def _seconds(say: Words, millis: int | None) -> str:
+    if millis is None:
+        return say("unknown")
+    return say("seconds", count=f"{millis // 1000}.{millis % 1000 // 100}")
+
+
+def _cameras(figures: Published, say: Words, law: Jurisdiction) -> Section:
+    names = {str(one.code): getattr(one, say.language) for one in law.regions.list}
+    rows = [(names.get(one.key[0], one.key[0]), _count(say, one.count)) for one in figures.cameras]
+    rows.append((say("total"), _total(say, total(figures.cameras))))
+    return Section(
+        title=say("cameras"),
+        table=Table((say("region"), say("count")), tuple(rows), figures=(1,), strong=(len(rows) - 1,)),
+    )
+
+
+def _retention(figures: Published, say: Words) -> Section:
+    return Section(
+        title=say("retention"),
+        text=(say("retention.why"),),
+        table=Table((say("class"), say("term")), figures.retention, codes=(0, 1)),
+    )
+
+
+def _logs(figures: Published, say: Words) -> Section:
+    rows = tuple((one.origin, number(one.size), _typed(one.root), _witnesses(say, one)) for one in figures.logs)
+    return Section(
+        title=say("logs"),
+        text=(say("logs.why"),),
+        table=Table((say("origin"), say("size"), say("root"), say("witnessed")), rows, figures=(1,), codes=(0, 2)),
+        after=() if rows else (say("none"),),
+        blocks=tuple(_unsealed(one.note) for one in figures.logs),
+    )
+
+
+def _witnesses(say: Words, log: LogEnd) -> str:
+    return _listed(f"{one.witness}, {moment(one.at)}" for one in log.witnesses) or say("unwitnessed")
+
+
+def _typed(root: str) -> str:
+    """A root as `saqtau verify paper` lets it be typed: hexadecimal digits in groups."""
+    return _grouped(binascii.a2b_base64(root).hex())
+
+
+def _grouped(digits: str) -> str:
+    return " ".join(digits[at : at + 8] for at in range(0, len(digits), 8))
+
+
+def _listed(ones: Iterable[str]) -> str:
+    return "; ".join(ones)
+
+
+def _unsealed(note: str) -> str:
+    return note.rstrip("\n")
