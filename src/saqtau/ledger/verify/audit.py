@@ -1,13 +1,12 @@
 """The whole log: every entry read, every tile computed anew, up to the root that was signed."""
 
 from collections import Counter
-from collections.abc import Callable, Iterator
-from itertools import pairwise
+from collections.abc import Iterator
 from typing import Final
 
 import msgspec
 
-from saqtau.kernel.clock import DAY, Instant
+from saqtau.kernel.clock import Instant
 from saqtau.kernel.errors import Kind, Refused
 from saqtau.ledger.checkpoint import Checkpoint
 from saqtau.ledger.leaf import parse_leaf
@@ -27,7 +26,7 @@ SOME: Final = 200_000
 
 
 class Audited(msgspec.Struct, frozen=True):
-    """What was found. signed: None where the checkpoint is not one that a known log signed; then nothing more was read."""
+    """What was found. signed: None where no known log signed the checkpoint; then nothing more was read."""
 
     signed: Signed | None
     findings: tuple[Finding, ...]
@@ -45,11 +44,11 @@ def audit(
 ) -> Audited:
     """Check a whole log. Never raises for what it finds in it; Refused(UNAVAILABLE) when the log cannot be read.
 
-    against: other checkpoints of the same log with their names (the last one seen, the witness's); the log must begin with
-    them. within_hours: the newest cosignature must be so young.
+    against: other checkpoints of the same log with their names (the last one seen, the witness's); the log must begin
+    with them. within_hours: the newest cosignature must be so young.
     """
     others = [(where, *open_signed(data, keys, say, where)) for where, data in against]
-    signed, findings = open_signed(_read_checkpoint(read), keys, say)
+    signed, findings = open_signed(read(CHECKPOINT), keys, say)
     if signed is None:
         return Audited(None, tuple(findings), {})
     if within_hours is not None:
@@ -58,12 +57,8 @@ def audit(
         findings += begins_with(read, signed.checkpoint, other.checkpoint, where, say) if other is not None else wrong
     walk = _Walk(read, signed.checkpoint, Days(now), say)
     findings += walk.findings()
-    told = findings if len(findings) <= MOST else [*findings[:MOST], Finding("and", f"{len(findings) - MOST} more")]
+    told = findings if len(findings) <= MOST else [*findings[:MOST], Finding("and", "more, which are not told")]
     return Audited(signed, tuple(told), dict(sorted(walk.classes.items())))
-
-
-def _read_checkpoint(read: Read) -> bytes:
-    return read(CHECKPOINT)
 
 
 class _Walk:
@@ -96,7 +91,7 @@ class _Walk:
         return found
 
     def _bundle(self, first: int, width: int) -> bool:
-        """One bundle of entries and the tile over it; False when neither is there, so that nothing more can be computed."""
+        """A bundle of entries and the tile over it; False when neither is there: nothing more can be computed."""
         index = first // WIDTH
         hashes = self._hashes(TilePath(0, index, width))
         entries = self._entries(TilePath(ENTRIES, index, width))
@@ -112,7 +107,8 @@ class _Walk:
             self._published = self._computed
         if published != computed:
             path = TilePath(0, index, width).text
-            self._differing += [(path, first + at) for at in range(width) if published[at] != computed[at]]
+            differing = [(path, first + at) for at in range(width) if published[at] != computed[at]]
+            self._differing += differing[: MOST + 1 - len(self._differing)]
         self._computed, full = self._computed.append(computed)
         if self._published is not None:
             self._published, full = self._published.append(published)
@@ -123,9 +119,10 @@ class _Walk:
         try:
             entries = unpack_entries(self._bring(path))
         except Refused as refusal:
-            return self._missed(path, refusal)
+            self._missed(path, refusal)
+            return None
         if len(entries) < path.width:
-            self._wrong.append(Finding(path.text, f"holds {len(entries)} entries where {path.width} belong"))
+            self._tell(path.text, f"holds {len(entries)} entries where {path.width} belong")
             return None
         return entries[: path.width]
 
@@ -133,9 +130,10 @@ class _Walk:
         try:
             data = self._bring(path)
         except Refused as refusal:
-            return self._missed(path, refusal)
+            self._missed(path, refusal)
+            return None
         if len(data) not in {HASH * path.width, HASH * WIDTH}:
-            self._wrong.append(Finding(path.text, f"{len(data)} bytes where {HASH * path.width} belong"))
+            self._tell(path.text, f"{len(data)} bytes where {HASH * path.width} belong")
             return None
         return [data[at : at + HASH] for at in range(0, HASH * path.width, HASH)]
 
@@ -143,7 +141,7 @@ class _Walk:
         if refusal.kind in {Kind.UNAVAILABLE, Kind.DENIED}:
             raise refusal
         what = "is not there" if refusal.kind is Kind.NOT_FOUND else refusal.message
-        self._wrong.append(Finding(path.text, what))
+        self._tell(path.text, what)
 
     def _bring(self, path: TilePath) -> bytes:
         """A partial tile that is gone is taken from the full one, as the specification wants it."""
@@ -157,12 +155,16 @@ class _Walk:
             except Refused:
                 raise refusal from None
 
+    def _tell(self, where: str, what: str) -> None:
+        if len(self._wrong) <= MOST:
+            self._wrong.append(Finding(where, what))
+
     def _leaves(self, first: int, entries: list[bytes]) -> None:
         for at, entry in enumerate(entries, first):
             try:
                 leaf = parse_leaf(entry)
             except Refused as refusal:
-                self._wrong.append(Finding(f"entry {at}", refusal.message))
+                self._tell(f"entry {at}", refusal.message)
                 continue
             self.classes[leaf.klass.value] += 1
             self._days.see(at, leaf.day)
@@ -174,13 +176,11 @@ class _Walk:
             published = self._hashes(path)
             computed = [tile.hashes[at : at + HASH] for at in range(0, len(tile.hashes), HASH)]
             if published is not None and published != computed:
-                wrong = next(
-                    at for at, (one, other) in enumerate(zip(published, computed, strict=True)) if one != other
-                )
+                wrong = next(at for at, one in enumerate(computed) if published[at] != one)
                 span = WIDTH**tile.level
                 begin = (tile.index * WIDTH + wrong) * span
                 what = f"hash {wrong} is not that of the tiles below it, over entries {begin} to {begin + span - 1}"
-                self._wrong.append(Finding(path.text, what))
+                self._tell(path.text, what)
 
     def _verdict(self) -> Iterator[Finding]:
         """Who is wrong where entries and tiles differ: the side that does not lead to the signed root."""
@@ -191,11 +191,11 @@ class _Walk:
             if entries_hold:
                 yield Finding(path, f"its hash of entry {entry} is another; the entry is the one that was signed")
             elif tiles_hold:
-                yield Finding(
-                    f"entry {entry}", f"was changed: it is not the one whose hash {path} and the signed root hold"
-                )
+                yield Finding(f"entry {entry}", f"was changed: the signed root and {path} hold the hash of another")
             else:
                 yield Finding(f"entry {entry}", f"does not hash to what {path} holds")
         if not entries_hold and not tiles_hold:
-            told = f"its root is {root.hex()}, the entries lead to {self._computed.root().hex()}: not the entries it was made over"
-            yield Finding(CHECKPOINT, told)
+            other = self._computed.root().hex()
+            yield Finding(
+                CHECKPOINT, f"was not made over these entries: they lead to the root {other}, not {root.hex()}"
+            )

@@ -1,13 +1,13 @@
 """The days that leaves bear: they go forward, and not beyond today. A clock that was turned back shows here."""
 
-import datetime
+import datetime as dt
 from typing import Final
 
 from saqtau.kernel.clock import DAY, SECOND, Instant
 from saqtau.ledger.verify.finding import Finding
 
 MIDNIGHT: Final = 1_000
-"""Entries after the first one of a new day among which the day before may still occur: clocks of several processes differ."""
+"""Entries after the first of a new day among which the day before may still occur: the clocks of processes differ."""
 
 
 class Days:
@@ -41,8 +41,8 @@ class Days:
 
 
 def _day(at: Instant) -> str:
-    return datetime.datetime.fromtimestamp(at / SECOND, datetime.UTC).date().isoformat()
+    return dt.datetime.fromtimestamp(at / SECOND, dt.UTC).date().isoformat()
 
 
 def _previous(day: str) -> str:
-    return (datetime.date.fromisoformat(day) - datetime.timedelta(days=1)).isoformat()
+    return (dt.date.fromisoformat(day) - dt.timedelta(days=1)).isoformat()

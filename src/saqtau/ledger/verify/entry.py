@@ -19,7 +19,7 @@ MAX_FILE: Final = 2 << 20
 
 
 class EntryFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """An entry as it is handed to an outsider. record: the bytes committed to, as text. None: may not, or cannot be opened."""
+    """An entry as outsiders get it. record: the bytes committed to, as text; None where it may not be opened."""
 
     v: int
     entry: str  # origin#index
@@ -68,9 +68,7 @@ def check_entry(data: bytes, keys: LogPolicy, say: Say, leaf: bytes | None = Non
         return findings
     where = f"entry {proof.index}"
     if named not in {None, (signed.checkpoint.origin, proof.index)}:
-        findings.append(
-            Finding(where, f"is number {proof.index} of {signed.checkpoint.origin}, not the one it is called")
-        )
+        findings.append(Finding(where, f"is of {signed.checkpoint.origin}, not {file.entry if file else ''}"))
     findings += _included(proof, entry, signed.checkpoint.size, signed.checkpoint.root, where)
     if not findings:
         say(f"{where} is in the log: {told.klass.value} of {told.day}, kept for {told.retention}")

@@ -1,4 +1,4 @@
-"""Reading a log that lies in a folder: `checkpoint` and `tile/…`, as a mirror keeps them and any web server serves them."""
+"""Reading a log in a folder: `checkpoint` and `tile/…`, as a mirror keeps them and any web server serves them."""
 
 from collections.abc import Callable
 from pathlib import Path

@@ -34,7 +34,7 @@ def fetch(client: httpx.Client, url: str, most: int) -> bytes:
                 case 404:
                     raise Refused(Kind.NOT_FOUND, f"{url}: is not there", log="not_found")
                 case 401 | 403:
-                    raise Refused(Kind.DENIED, f"{url}: you may not read it; is the token right?", token="denied")
+                    raise Refused(Kind.DENIED, f"{url}: you may not read it; is the token right?", reader="denied")
                 case status:
                     raise Refused(Kind.UNAVAILABLE, f"{url}: answers {status}", log="unavailable")
     except (httpx.HTTPError, httpx.InvalidURL) as error:

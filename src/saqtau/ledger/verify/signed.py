@@ -1,6 +1,6 @@
 """A checkpoint with its signatures, against the keys one was handed."""
 
-import datetime
+import datetime as dt
 from collections.abc import Callable
 from typing import Final
 
@@ -28,7 +28,7 @@ class Signed(msgspec.Struct, frozen=True):
 
 
 def keys_of(vkey: str | None, policy: bytes | None) -> LogPolicy:
-    """The keys that count: a tlog-policy file, or the log's key alone. Refused(INVALID) names what is wrong with them."""
+    """The keys that count: a tlog-policy file, or the log's key alone. Refused(INVALID) names what is wrong."""
     if policy is not None:
         found = parse_policy(policy)
         if vkey is not None and vkey not in {log.verifier.vkey for log in found.logs}:
@@ -74,7 +74,7 @@ def _unsigned(reason: str, checkpoint: Checkpoint, keys: LogPolicy) -> str:
 
 
 def fresh(signed: Signed, now: Instant, hours: float) -> list[Finding]:
-    """A finding when no known witness cosigned within these hours before `now`: it may be an old checkpoint, shown again."""
+    """A finding when no known witness cosigned within these hours before `now`: an old one may be shown again."""
     latest = max(signed.verdict.witnessed.values(), default=None)
     if latest is None:
         return [Finding(CHECKPOINT, "no known witness says when it was made")]
@@ -89,24 +89,20 @@ def begins_with(read: Read, log: Checkpoint, older: Checkpoint, where: str, say:
     if older.origin != log.origin:
         return [Finding(where, f"is of the log {older.origin}, not of {log.origin}")]
     if older.size > log.size:
-        told = f"says {older.size:,} entries, the log shows only {log.size:,}: it was rolled back, or an old state is shown"
-        return [Finding(where, told)]
+        told = f"says {older.size:,} entries, the log shows only {log.size:,}"
+        return [Finding(where, f"{told}: it was rolled back, or an old state of it is shown")]
+    reader = TileReader(tile_reader(read), log.size)
     try:
-        proof = TileReader(tile_reader(read), log.size).consistency(older.size)
+        proof, same = reader.consistency(older.size), reader.root(older.size)
     except Refused as refusal:
         return [Finding(where, f"cannot be compared: {refusal.message}")]
     if verify_consistency(older.size, log.size, older.root, log.root, proof):
         say(f"{where}: its {older.size:,} entries are the first of the log's {log.size:,}")
         return []
-    if TileReader(tile_reader(read), log.size).root() != log.root:
-        return [
-            Finding(where, "cannot be compared: the tiles do not lead to the signed root (see `saqtau verify log`)")
-        ]
-    return [
-        Finding(
-            where, f"the log's first {older.size:,} entries are not the ones it was made over: rewritten, or forked"
-        )
-    ]
+    if not verify_consistency(older.size, log.size, same, log.root, proof):
+        return [Finding(where, "cannot be compared: the log's tiles do not lead to its signed root")]
+    told = f"the log's first {older.size:,} entries are not the ones it was made over"
+    return [Finding(where, f"{told}: the log was rewritten, or it is a fork")]
 
 
 def tile_reader(read: Read) -> Callable[[TilePath], bytes]:
@@ -116,4 +112,4 @@ def tile_reader(read: Read) -> Callable[[TilePath], bytes]:
 
 def spell_time(at: Instant) -> str:
     """An instant for people: `2026-11-24 12:00:01 UTC`."""
-    return datetime.datetime.fromtimestamp(at // SECOND, datetime.UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
+    return dt.datetime.fromtimestamp(at // SECOND, dt.UTC).strftime("%Y-%m-%d %H:%M:%S UTC")

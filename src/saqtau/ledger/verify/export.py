@@ -1,0 +1,500 @@
+"""Check an export package, offline. This file is also the `verify.py` inside the package: it needs nothing of Saqtau.
+
+    python3 verify.py [PACKAGE.zip | FOLDER] [--policy FILE]
+
+Needs Python 3.11 and the package `cryptography`. Says what it checked and what does not hold; exit code 1 then.
+Without --policy the keys come out of the package itself, and prove only that it fits together: compare the fingerprints
+it prints with those that the prosecutor's office publishes, or hand in that office's own policy file.
+A package is: manifest.json with the SHA-256 of each file; ledger/export.json, the log's entry about this export, whose
+record holds the SHA-256 of manifest.json; ledger/entries/, the chain of custody; each entry with its tlog-proof (C2SP).
+"""
+
+import argparse
+import base64
+import functools
+import hashlib
+import hmac
+import io
+import json
+import sys
+import zipfile
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Final
+
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+
+MANIFEST: Final = "manifest.json"
+PROGRAM: Final = "verify.py"
+EXPORT: Final = "ledger/export.json"
+CHECKPOINT: Final = "ledger/checkpoint"
+POLICY: Final = "ledger/oversight.policy"
+ENTRIES: Final = "ledger/entries/"
+LEDGER: Final = "ledger/"
+WITNESSED: Final = "witnessed"
+MOST_PARTS: Final = 10_000
+LARGEST: Final = 1 << 30
+"""Bytes of a package: it is checked in memory."""
+LATEST: Final = 1 << 37
+"""Unix seconds beyond which no time is told (the year 6325): a signature over such a time does not fit."""
+LARGEST_TEXT: Final = 4 << 20
+"""Bytes of a file that is read as text: manifest, entries, policy."""
+
+Say = Callable[[str], None]
+Parts = Mapping[str, Callable[[], bytes]]
+
+
+class Wrong(ValueError):  # noqa: N818 - a finding, told to a person
+    """Something that does not hold, where: what."""
+
+    def __init__(self, where: str, what: str) -> None:
+        super().__init__(f"{where}: {what}")
+        self.where, self.what = where, what
+
+
+@dataclass(frozen=True)
+class Key:
+    """What a vkey says: type 1 is a log's, type 4 a witness's."""
+
+    name: str
+    kind: int
+    id: bytes
+    public: bytes
+
+    @property
+    def fingerprint(self) -> str:
+        """Name and key id, as they are published."""
+        return f"{self.name}+{self.id.hex()}"
+
+
+@dataclass
+class Policy:
+    """A tlog-policy: whose signatures count, and how many witnesses are enough."""
+
+    logs: list[Key] = field(default_factory=list)
+    witnesses: dict[str, Key] = field(default_factory=dict)
+    groups: dict[str, tuple[int, list[str]]] = field(default_factory=dict)
+    quorum: str = ""
+
+    def enough(self, witnessed: Mapping[str, int]) -> bool:
+        """Whether these witnesses are the quorum."""
+        counting = set(witnessed)
+        for name, (threshold, members) in self.groups.items():
+            if sum(member in counting for member in members) >= threshold:
+                counting.add(name)
+        return self.quorum == "none" or self.quorum in counting
+
+
+@dataclass(frozen=True)
+class Opened:
+    """A checkpoint that a known log signed. witnessed: name of the witness -> Unix seconds."""
+
+    origin: str
+    size: int
+    root: bytes
+    witnessed: Mapping[str, int]
+
+
+# signed notes, checkpoints, policies (C2SP signed-note, tlog-checkpoint, tlog-cosignature, tlog-policy)
+
+
+def parse_key(vkey: str, where: str) -> Key:
+    """`name+hex(id)+base64(type || key)`; raises Wrong."""
+    name, _, rest = vkey.partition("+")
+    stated, _, encoded = rest.partition("+")
+    data = _bytes(encoded, where)
+    if not name or len(data) != 33 or data[0] not in {1, 4}:
+        raise Wrong(where, f"no key of a log or a witness: {vkey[:80]}")
+    found = hashlib.sha256(name.encode() + b"\n" + data).digest()[:4]
+    if found.hex() != stated:
+        raise Wrong(where, f"the key of {name} does not belong to its id")
+    return Key(name, data[0], found, data[1:])
+
+
+def parse_policy(text: str, where: str) -> Policy:
+    """Read a tlog-policy; raises Wrong."""
+    policy = Policy()
+    for line in text.splitlines():
+        words = line.split()
+        if not words or words[0].startswith("#"):
+            continue
+        match words:
+            case ["log", vkey] | ["log", vkey, _]:
+                policy.logs.append(parse_key(vkey, where))
+            case ["witness", name, vkey] | ["witness", name, vkey, _]:
+                _new_name(policy, name, where)
+                policy.witnesses[name] = parse_key(vkey, where)
+            case ["group", name, many, *members] if members:
+                _new_name(policy, name, where)
+                policy.groups[name] = (_threshold(policy, many, members, where), members)
+            case ["quorum", name] if not policy.quorum and (
+                name == "none" or name in policy.witnesses or name in policy.groups
+            ):
+                policy.quorum = name
+            case _:
+                raise Wrong(where, f"cannot be read as a policy: {line[:80]}")
+    if not policy.logs or not policy.quorum:
+        raise Wrong(where, "names no log, or no quorum")
+    return policy
+
+
+def _new_name(policy: Policy, name: str, where: str) -> None:
+    if name == "none" or name in policy.witnesses or name in policy.groups:
+        raise Wrong(where, f"gives the name {name} twice")
+
+
+def _threshold(policy: Policy, many: str, members: list[str], where: str) -> int:
+    known = policy.witnesses.keys() | policy.groups.keys()
+    used = {member for _, others in policy.groups.values() for member in others}
+    count = {"all": len(members), "any": 1}.get(many) or (int(many) if many.isascii() and many.isdigit() else 0)
+    if not set(members) <= known - used or len(set(members)) != len(members) or not 1 <= count <= len(members):
+        raise Wrong(where, "a group whose members or number do not fit")
+    return count
+
+
+def open_checkpoint(text: str, policy: Policy, where: str) -> Opened:
+    """Check the signatures of a checkpoint; raises Wrong where no known log signed it, or a known signature fails."""
+    before, gap, lines = text.rpartition("\n\n")
+    body = f"{before}\n"
+    parts = before.split("\n")
+    if not gap or len(parts) < 3 or not (parts[1].isascii() and parts[1].isdigit() and len(parts[1]) < 20):
+        raise Wrong(where, "no checkpoint")
+    origin, size, root = parts[0], int(parts[1]), _bytes(parts[2], where)
+    keys = {(key.name, key.id): key for key in [*policy.logs, *policy.witnesses.values()]}
+    names = {(key.name, key.id): name for name, key in policy.witnesses.items()}
+    by_log, witnessed = False, dict[str, int]()
+    for line in lines.splitlines():
+        name, _, encoded = line.removeprefix("— ").partition(" ")
+        data = _bytes(encoded, where)
+        key = keys.get((name, data[:4]))
+        if key is None or (key.kind == 1 and name != origin):
+            continue
+        at = _signed(key, body, data[4:])
+        if at is None:
+            raise Wrong(where, f"the signature of {key.fingerprint} does not fit: the checkpoint was changed")
+        if key.kind == 1:
+            by_log = True
+        else:
+            witnessed[names[name, data[:4]]] = at
+    if not by_log:
+        raise Wrong(where, f"no known log signed it (it is of {origin})")
+    return Opened(origin, size, root, witnessed)
+
+
+def _signed(key: Key, body: str, data: bytes) -> int | None:
+    """The time of a valid signature (0 for a log's own, which has none); None when it does not fit."""
+    message, at = body.encode(), 0
+    if key.kind == 4:
+        at, data = int.from_bytes(data[:8], "big") % LATEST, data[8:]
+        message = f"cosignature/v1\ntime {at}\n{body}".encode()
+    try:
+        Ed25519PublicKey.from_public_bytes(key.public).verify(data, message)
+    except (InvalidSignature, ValueError):
+        return None
+    return at
+
+
+# one entry: place in the log, and the record it commits to (C2SP tlog-proof, RFC 6962)
+
+
+@dataclass(frozen=True)
+class Entry:
+    """An entry that holds. record: None where it may not, or can no longer, be opened."""
+
+    index: int
+    leaf: Mapping[str, Any]
+    record: Mapping[str, Any] | None
+    opened: Opened
+
+
+def check_entry(data: bytes, policy: Policy, where: str) -> Entry:
+    """The entry in a file of this package; raises Wrong."""
+    file = _json(data, where)
+    proof = file.get("proof")
+    if file.get("v") != 1 or not isinstance(proof, str):
+        raise Wrong(where, "no file of an entry")
+    head, gap, note = proof.partition("\n\n")
+    lines = head.split("\n")
+    if not gap or len(lines) < 3 or lines[0] != "c2sp.org/tlog-proof@v1":
+        raise Wrong(where, "no proof")
+    leaf = _bytes(_after("extra ", lines[1], where), where)
+    index = int(_after("index ", lines[2], where))
+    opened = open_checkpoint(note, policy, where)
+    hashes = [_bytes(line, where) for line in lines[3:]]
+    if not _included(hashlib.sha256(b"\0" + leaf).digest(), index, opened, hashes):
+        raise Wrong(where, f"is not entry {index} of the log: entry, number or proof was changed")
+    if file.get("entry") != f"{opened.origin}#{index}":
+        raise Wrong(where, f"is entry {index} of {opened.origin}, not what it is called")
+    said = _json(leaf, where)
+    return Entry(index, said, _record(file, said, where), opened)
+
+
+def _record(file: Mapping[str, Any], leaf: Mapping[str, Any], where: str) -> Mapping[str, Any] | None:
+    record, dek = file.get("record"), file.get("dek")
+    if record is None and dek is None:
+        return None
+    if not isinstance(record, str) or not isinstance(dek, str):
+        raise Wrong(where, "has a record without its key, or a key without its record")
+    try:
+        key = bytes.fromhex(dek)
+    except ValueError as error:
+        raise Wrong(where, "the record's key is not in hexadecimal digits") from error
+    found = hmac.digest(hashlib.sha256(b"commit" + key).digest(), record.encode(), "sha256").hex()
+    if len(key) != 32 or found != leaf.get("c"):
+        raise Wrong(where, "the record is not the one that the log committed to: record or key was changed")
+    return _json(record.encode(), where)
+
+
+def _included(leaf: bytes, index: int, opened: Opened, proof: list[bytes]) -> bool:
+    """RFC 9162, 2.1.3.2."""
+    node, last, found = index, opened.size - 1, leaf
+    if not 0 <= index < opened.size:
+        return False
+    for step in proof:
+        if last == 0:
+            return False
+        if node & 1 or node == last:
+            found = hashlib.sha256(b"\1" + step + found).digest()
+            while not node & 1 and node:
+                node, last = node >> 1, last >> 1
+        else:
+            found = hashlib.sha256(b"\1" + found + step).digest()
+        node, last = node >> 1, last >> 1
+    return last == 0 and found == opened.root
+
+
+# the package
+
+
+def check(place: Path, policy: bytes | None, say: Say) -> list[Wrong]:
+    """Check a package (a zip, or the folder it was unpacked into). Empty when everything holds; never raises for it.
+
+    policy: the verifier's own tlog-policy; None takes the one in the package, and says so.
+    """
+    try:
+        parts = _folder(place) if place.is_dir() else _zip(place)
+    except Wrong as wrong:
+        return [wrong]
+    except OSError as error:
+        return [Wrong(str(place), str(error.strerror))]
+    findings: list[Wrong] = []
+    missing = [Wrong(name, "is not there") for name in (MANIFEST, EXPORT, CHECKPOINT, POLICY) if name not in parts]
+    if missing:
+        return missing
+    try:
+        manifest = _manifest(parts, say, findings)
+        keys = _keys(parts, policy, say)
+    except Wrong as wrong:
+        return [*findings, wrong]
+    opened = list(_entries(parts, keys, say, findings))
+    try:
+        opened.append(open_checkpoint(_text(parts[CHECKPOINT](), CHECKPOINT), keys, CHECKPOINT))
+        say(f"{CHECKPOINT}: {opened[-1].origin}, {opened[-1].size:,} entries, root {opened[-1].root.hex()}")
+        _say_witnesses(opened[-1], say)
+    except Wrong as wrong:
+        findings.append(wrong)
+    findings += _forks(opened)
+    findings += _standing(manifest, opened, keys, say)
+    return findings
+
+
+def _manifest(parts: Parts, say: Say, findings: list[Wrong]) -> Mapping[str, Any]:
+    data = parts[MANIFEST]()
+    manifest = _json(data, MANIFEST)
+    files = manifest.get("files")
+    if manifest.get("v") != 1 or not isinstance(files, dict):
+        raise Wrong(MANIFEST, "no manifest of an export")
+    if json.dumps(manifest, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode() != bytes(data):
+        findings.append(Wrong(MANIFEST, "is not in its one spelling"))
+    for name, told in sorted(files.items()):
+        if name not in parts:
+            findings.append(Wrong(name, "is in the manifest and not in the package"))
+            continue
+        content = parts[name]()
+        if told != {"bytes": len(content), "sha256": hashlib.sha256(content).hexdigest()}:
+            findings.append(Wrong(name, "is not what was exported: its SHA-256 or length is another"))
+    known = {MANIFEST, PROGRAM, EXPORT, CHECKPOINT, POLICY, *files}
+    added = sorted(name for name in parts if name not in known and not name.startswith(ENTRIES))
+    findings += [Wrong(name, "was added: the manifest does not know it") for name in added]
+    say(f"{MANIFEST}: export {manifest.get('export')}, {len(files)} files compared with their SHA-256")
+    about = manifest.get("about")
+    for name, value in sorted(about.items()) if isinstance(about, dict) else ():
+        say(f"  {name}: {value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)}")
+    return manifest
+
+
+def _keys(parts: Parts, policy: bytes | None, say: Say) -> Policy:
+    found = parse_policy(_text(policy if policy is not None else parts[POLICY](), POLICY), POLICY)
+    told = [key.fingerprint for key in [*found.logs, *found.witnesses.values()]]
+    if policy is not None:
+        say(f"keys: from the policy you handed in: {', '.join(told)}")
+        return found
+    say("keys: from the package itself. They prove only that it fits together: compare them with the published ones,")
+    for one in told:
+        say(f"  {one}")
+    say("or hand in your own copy of the policy with --policy.")
+    return found
+
+
+def _entries(parts: Parts, keys: Policy, say: Say, findings: list[Wrong]) -> Iterator[Opened]:
+    """The entry of the export, and the chain of custody."""
+    digest = hashlib.sha256(parts[MANIFEST]()).hexdigest()
+    for name in [EXPORT, *sorted(name for name in parts if name.startswith(ENTRIES))]:
+        try:
+            entry = check_entry(parts[name](), keys, name)
+            if name == EXPORT:
+                _bound(entry, digest)
+        except Wrong as wrong:
+            findings.append(wrong)
+            continue
+        what = f"{entry.leaf.get('class')} of {entry.leaf.get('day')}"
+        say(f"{name}: entry {entry.index} of {entry.opened.origin}: {what}{_told(entry.record)}")
+        yield entry.opened
+
+
+def _bound(entry: Entry, digest: str) -> None:
+    """What the log says of this export is about this manifest."""
+    if entry.record is None:
+        raise Wrong(EXPORT, "without its record nothing binds this package to the log")
+    if entry.leaf.get("class") != "export" or entry.record.get("manifest") != digest:
+        raise Wrong(EXPORT, f"is not about this package: the log's entry names another {MANIFEST}")
+
+
+def _told(record: Mapping[str, Any] | None) -> str:
+    if record is None:
+        return " (its record may not be opened here)"
+    return f"\n  {json.dumps(record, ensure_ascii=False, sort_keys=True)}"
+
+
+def _forks(opened: list[Opened]) -> Iterator[Wrong]:
+    roots: dict[tuple[str, int], bytes] = {}
+    for one in opened:
+        if roots.setdefault((one.origin, one.size), one.root) != one.root:
+            what = f"{one.origin} signed two roots over {one.size:,} entries: keep this package, it proves a fork"
+            yield Wrong(LEDGER, what)
+
+
+def _standing(manifest: Mapping[str, Any], opened: list[Opened], keys: Policy, say: Say) -> Iterator[Wrong]:
+    bare = [one for one in opened if not keys.enough(one.witnessed)]
+    if manifest.get("standing") != WITNESSED:
+        say("PROVISIONAL: issued before a witness had cosigned; ask for the witnessed package")
+    elif bare:
+        yield Wrong(
+            MANIFEST, f"says witnessed; {len(bare)} of {len(opened)} checkpoints lack the cosignatures asked for"
+        )
+    elif keys.quorum == "none":
+        say("no witness was asked for: only the log itself vouches for its entries")
+    elif opened:
+        say("every checkpoint is cosigned as the policy asks")
+
+
+def _say_witnesses(opened: Opened, say: Say) -> None:
+    for name, at in opened.witnessed.items():
+        say(f"  cosigned by {name} at {datetime.fromtimestamp(at, UTC).strftime('%Y-%m-%d %H:%M:%S UTC')}")
+
+
+# the zip: stored, names in order, no time and no spare byte, so that every byte of it is known
+
+
+def pack(files: Mapping[str, bytes]) -> bytes:
+    """The one zip of these files: manifest.json, then the others by name; stored, of 1980-01-01, nothing else in it."""
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w", zipfile.ZIP_STORED) as package:
+        for name in sorted(files, key=lambda name: (name != MANIFEST, name)):
+            head = zipfile.ZipInfo(name)
+            head.create_system = 3
+            package.writestr(head, files[name])
+    return out.getvalue()
+
+
+def _zip(place: Path) -> Parts:
+    """The parts of a package. Raises Wrong where its bytes are not exactly what `pack` makes of its parts."""
+    if not 22 <= place.stat().st_size <= LARGEST:
+        raise Wrong(place.name, f"is no package: too short, or longer than {LARGEST} bytes")
+    data = place.read_bytes()
+    try:
+        with zipfile.ZipFile(io.BytesIO(data)) as package:
+            heads = package.infolist()
+            if len(heads) > MOST_PARTS or sum(head.file_size for head in heads) > len(data):
+                raise Wrong(place.name, "is no package of this house: too many parts, or they are compressed")
+            found = {_name(head.filename, place.name): package.read(head) for head in heads}
+    except (zipfile.BadZipFile, NotImplementedError, RuntimeError, EOFError, ValueError) as error:
+        raise error if isinstance(error, Wrong) else Wrong(place.name, f"was changed: {error}") from error
+    again = pack(found)
+    if again != data:
+        at = next((at for at, (one, other) in enumerate(zip(again, data, strict=False)) if one != other), len(again))
+        raise Wrong(place.name, f"has bytes that are none of its parts (from byte {at} on): it was changed")
+    return {name: functools.partial(bytes, content) for name, content in found.items()}
+
+
+def _name(name: str, where: str) -> str:
+    if "\\" in name or any(step in {"", ".", ".."} for step in name.split("/")):
+        raise Wrong(where, f"has a part with the name {name[:80]!r}, which leads elsewhere")
+    return name
+
+
+def _folder(place: Path) -> Parts:
+    found = {path.relative_to(place).as_posix(): path for path in sorted(place.rglob("*")) if path.is_file()}
+    if len(found) > MOST_PARTS:
+        raise Wrong(str(place), "is no unpacked package: too many files")
+    return {name: path.read_bytes for name, path in found.items()}
+
+
+def _text(data: bytes, where: str) -> str:
+    if len(data) > LARGEST_TEXT:
+        raise Wrong(where, f"longer than {LARGEST_TEXT} bytes")
+    try:
+        return bytes(data).decode()
+    except UnicodeDecodeError as error:
+        raise Wrong(where, "is not UTF-8") from error
+
+
+def _json(data: bytes, where: str) -> dict[str, Any]:
+    try:
+        found = json.loads(_text(data, where))
+    except (ValueError, RecursionError) as error:
+        raise Wrong(where, "is not JSON") from error
+    if not isinstance(found, dict):
+        raise Wrong(where, "is not a JSON object")
+    return found
+
+
+def _bytes(text: str, where: str) -> bytes:
+    try:
+        data = base64.b64decode(text, validate=True)
+    except ValueError as error:
+        raise Wrong(where, "has something that is not base64") from error
+    if base64.b64encode(data).decode() != text:
+        raise Wrong(where, "has base64 that is not in its one spelling")
+    return data
+
+
+def _after(word: str, line: str, where: str) -> str:
+    rest = line.removeprefix(word)
+    if rest == line or (word == "index " and not (rest.isascii() and rest.isdigit() and len(rest) < 20)):
+        raise Wrong(where, f"the proof has no {word}line")
+    return rest
+
+
+def main(words: list[str] | None = None) -> int:
+    """The command of `verify.py`."""
+    asked = argparse.ArgumentParser(prog="verify.py", description="Check an export package, offline.")
+    asked.add_argument("package", nargs="?", type=Path, default=Path(__file__).parent, help="default: where this lies")
+    asked.add_argument("--policy", type=Path, help="your own copy of the oversight policy")
+    given = asked.parse_args(words)
+    findings = check(given.package, given.policy.read_bytes() if given.policy else None, _print)
+    for wrong in findings:
+        _print(f"DOES NOT HOLD  {wrong}")
+    _print("everything holds" if not findings else f"{len(findings)} things do not hold")
+    return 1 if findings else 0
+
+
+def _print(line: str) -> None:
+    sys.stdout.write(f"{line}\n")
+
+
+if __name__ == "__main__":
+    sys.exit(main())
