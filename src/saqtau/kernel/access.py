@@ -11,6 +11,7 @@ import msgspec
 
 from saqtau.kernel.clock import MINUTE, Instant
 from saqtau.kernel.policies import Policies
+from saqtau.kernel.sensitive import Sensitive
 
 
 class Purpose(StrEnum):
@@ -60,19 +61,6 @@ class Action(StrEnum):
     MANAGE_ACCOUNT = "account.manage"
 
 
-class ThingKind(StrEnum):
-    """What kind of place or person the object is about; three of them are protected more than a street."""
-
-    STREET = "street"
-    SCHOOL = "school"
-    CUSTODY = "custody"
-    MINOR = "minor"
-
-
-PROTECTED: Final = frozenset({ThingKind.SCHOOL, ThingKind.CUSTODY, ThingKind.MINOR})
-"""Kinds whose export needs the prosecutor too."""
-
-
 class Viewer(msgspec.Struct, frozen=True):
     """The person who asks, in the role he asks in. `session`: its id, which is no secret."""
 
@@ -108,7 +96,7 @@ class AccessRequest(msgspec.Struct, frozen=True, kw_only=True):
     region: int | None = None  # of the object; None when it has none
     unit: str | None = None  # the unit the object belongs to, for a patrol
     case: str | None = None  # id of the incident, or number of the case
-    kind: ThingKind = ThingKind.STREET
+    sensitive: frozenset[Sensitive] = frozenset()  # minors, custody: by what the object is, never by who asks
     age_days: int = 0  # of the oldest data asked for
     requested_by: str | None = None  # who asked for what is approved, reviewed or received
     concerns: str | None = None  # the person whose account, device or act the object is
@@ -152,7 +140,11 @@ def judge(policies: Policies, viewer: Viewer, request: AccessRequest) -> Decisio
     person: dict[str, Any] = {"regions": sorted(viewer.regions), "on_shift": facts.on_shift}
     if viewer.unit is not None:
         person["unit"] = viewer.unit
-    thing: dict[str, Any] = {"kind": request.kind.value, "age_days": request.age_days}
+    thing: dict[str, Any] = {
+        "minors": Sensitive.MINORS in request.sensitive,
+        "custody": Sensitive.CUSTODY in request.sensitive,
+        "age_days": request.age_days,
+    }
     if request.region is not None:
         thing["region"] = request.region
     if request.unit is not None:

@@ -8,9 +8,10 @@ import itertools
 from collections.abc import Callable, Iterator, Mapping
 from typing import Final
 
-from saqtau.kernel.access import NAMED, AccessRequest, Action, Facts, Purpose, ThingKind, Viewer, judge
+from saqtau.kernel.access import NAMED, AccessRequest, Action, Facts, Purpose, Viewer, judge
 from saqtau.kernel.errors import Kind, Refused
 from saqtau.kernel.policies import Policies
+from saqtau.kernel.sensitive import Sensitive
 
 ROLES: Final = (
     "operator", "duty_officer", "patrol", "inspector", "school_officer", "custody_supervisor", "prosecutor", "auditor",
@@ -33,6 +34,7 @@ READS: Final = (
 EVERYTHING: Final = Facts(on_shift=True, case_known=True, incident_known=True, incident_open=True, break_glass=True)
 _HERE: Final = 2
 _UNIT: Final = "U1"
+_MINORS: Final = frozenset({Sensitive.MINORS})
 
 Question = tuple[Viewer, AccessRequest]
 
@@ -55,8 +57,8 @@ def _administrator() -> Iterator[Question]:
 def _own_concern() -> Iterator[Question]:
     """Nobody approves, reviews, deletes or disables what he asked for or what concerns himself."""
     for role, action, purpose in itertools.product(ROLES, DECIDES, Purpose):
-        yield _viewer(role), _wish(action, purpose, requested_by="somebody", kind=ThingKind.MINOR)
-        yield _viewer(role), _wish(action, purpose, requested_by="another", concerns="somebody", kind=ThingKind.MINOR)
+        yield _viewer(role), _wish(action, purpose, requested_by="somebody", sensitive=_MINORS)
+        yield _viewer(role), _wish(action, purpose, requested_by="another", concerns="somebody", sensitive=_MINORS)
 
 
 def _erasure() -> Iterator[Question]:
@@ -83,7 +85,7 @@ def _strangers() -> Iterator[Question]:
 def _two_people() -> Iterator[Question]:
     """Nothing is approved or reviewed that nobody asked for."""
     for role, action, purpose in itertools.product(ROLES, (Action.APPROVE_EXPORT, Action.APPROVE_POLICY), Purpose):
-        yield _viewer(role), _wish(action, purpose, kind=ThingKind.MINOR)
+        yield _viewer(role), _wish(action, purpose, sensitive=_MINORS)
 
 
 def _help() -> Iterator[Question]:
