@@ -117,7 +117,8 @@ async def test_only_the_very_first_policies_come_into_force_by_themselves(pg):
 
 async def test_a_hold_is_lifted_by_two(pg):
     await pg.execute(
-        """insert into legal_hold (id, kind, object, region, case_number, reason, placed_by, placed_role, placed_at, entry)
+        """insert into legal_hold
+               (id, kind, object, region, case_number, reason, placed_by, placed_role, placed_at, entry)
            values ('h1', 'item', 'i1', 2, '123-45', 'needed in court', 'a', 'inspector', $1, 'log#1')""",
         NOW,
     )
@@ -143,7 +144,8 @@ async def test_what_is_held_is_not_erased(pg_owner, pg_worker):
     await pg_owner.execute(item, "held")
     await pg_owner.execute(item, "free")
     await pg_owner.execute(
-        """insert into legal_hold (id, kind, object, region, case_number, reason, placed_by, placed_role, placed_at, entry)
+        """insert into legal_hold
+               (id, kind, object, region, case_number, reason, placed_by, placed_role, placed_at, entry)
            values ('h2', 'item', 'held', 2, '123-45', 'needed in court', 'a', 'inspector', 1, 'log#1')"""
     )
     await pg_worker.fetch("select * from erase_ended('short', 100, 100, 10)")

@@ -120,6 +120,11 @@ create function account_locked(person_ text, now_ bigint) returns boolean
     language sql stable security definer set search_path = public, pg_temp as $$
     select exists (select from broken_glass_unreviewed(person_) where review_due <= now_)
 $$;
+-- Whether this person has broken the glass over this very thing and it is still open (asked by `access_facts`).
+create or replace function open_break_glass(who text, thing text, moment bigint) returns boolean
+    language sql stable set search_path = public, pg_temp as $$
+    select exists (select from broken_glass where officer = who and object = thing and at <= moment and moment < until)
+$$;
 revoke execute on function broken_glass_unreviewed, account_locked from public;
 grant execute on function broken_glass_unreviewed, account_locked to saqtau_app, saqtau_worker;
 

@@ -289,7 +289,7 @@ def check(place: Path, policy: bytes | None, say: Say) -> list[Wrong]:
         keys = _keys(parts, policy, say)
     except Wrong as wrong:
         return [*findings, wrong]
-    opened = list(_entries(parts, keys, say, findings))
+    opened = list(_entries(parts, manifest, keys, say, findings))
     try:
         opened.append(open_checkpoint(_text(parts[CHECKPOINT](), CHECKPOINT), keys, CHECKPOINT))
         say(f"{CHECKPOINT}: {opened[-1].origin}, {opened[-1].size:,} entries, root {opened[-1].root.hex()}")
@@ -339,14 +339,26 @@ def _keys(parts: Parts, policy: bytes | None, say: Say) -> Policy:
     return found
 
 
-def _entries(parts: Parts, keys: Policy, say: Say, findings: list[Wrong]) -> Iterator[Opened]:
-    """The entry of the export, and the chain of custody."""
+def _entries(
+    parts: Parts, manifest: Mapping[str, Any], keys: Policy, say: Say, findings: list[Wrong]
+) -> Iterator[Opened]:
+    """The entry of the export, and the chain of custody: all of it, in its order, and nothing else."""
     digest = hashlib.sha256(parts[MANIFEST]()).hexdigest()
-    for name in [EXPORT, *sorted(name for name in parts if name.startswith(ENTRIES))]:
+    named = manifest.get("entries")
+    if not isinstance(named, list):
+        findings.append(Wrong(MANIFEST, "does not say which entries are its chain of custody"))
+        named = []
+    custody = {f"{ENTRIES}{number:05}.json": entry for number, entry in enumerate(named)}
+    findings += [Wrong(name, f"is taken away: it was {custody[name]}") for name in custody if name not in parts]
+    added = sorted(name for name in parts if name.startswith(ENTRIES) and name not in custody)
+    findings += [Wrong(name, "was added: the manifest does not know it") for name in added]
+    for name in [EXPORT, *(name for name in custody if name in parts)]:
         try:
             entry = check_entry(parts[name](), keys, name)
             if name == EXPORT:
                 _bound(entry, digest)
+            elif f"{entry.opened.origin}#{entry.index}" != custody[name]:
+                raise Wrong(name, f"stands in the place of {custody[name]}")
         except Wrong as wrong:
             findings.append(wrong)
             continue
