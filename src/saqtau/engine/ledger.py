@@ -1,0 +1,201 @@
+"""The ledger as the rest of the house sees it: a draft goes in, its place in a log comes back once it is on disk.
+
+A record is sealed under the key of its retention and day, its leaf commits to it, and both are written with the tiles
+and the signed checkpoint in one transaction (`lane`). Nothing is granted, exported or deleted before that.
+
+A checkpoint is signed before its commit. One that lost a race, or whose commit failed, is dropped with the memory it
+lies in: only committed checkpoints are ever served.
+"""
+
+import asyncio
+import re
+from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any, Final
+
+import msgspec
+
+from saqtau.engine.failures import refusals
+from saqtau.engine.keys import Keys, Signers
+from saqtau.engine.lane import PATIENCE, Lane, open_log
+from saqtau.engine.sequencer import APPEND, BATCH, LOCK, Count, Entry, plan, read_head
+from saqtau.kernel.clock import SECOND, Clock, Instant
+from saqtau.kernel.errors import Kind, Refused
+from saqtau.kernel.ids import uuid7_source
+from saqtau.ledger.leaf import Leaf, LeafClass, canonical, encode_leaf
+from saqtau.ledger.sealing import seal
+
+__all__ = ["ACCESS", "EVIDENCE", "Count", "Draft", "Ledger", "Placed"]
+
+ACCESS: Final = "access"
+EVIDENCE: Final = "evidence"
+_KINDS = frozenset({ACCESS, EVIDENCE})
+_WORD = re.compile(r"[\x21-\x7e]{0,128}")
+_PARCEL = 1024  # entries of `append_all` that are sealed in one go: about 15 ms of the loop
+_FLIGHTS = 3  # parcels of one `append_all` that may wait at once
+
+
+class Draft(msgspec.Struct, frozen=True):
+    """What is to be entered. `record` is sealed and read by overseers only; `count` is public within the house."""
+
+    kind: str  # ACCESS or EVIDENCE
+    region: int | None  # 0..99; None is the republic
+    klass: LeafClass
+    retention: str  # a class of the jurisdiction's table
+    record: Mapping[str, Any]
+    count: Count | None = None
+
+
+class Placed(msgspec.Struct, frozen=True):
+    """Where an entry stands for good."""
+
+    origin: str
+    index: int
+
+    @property
+    def entry(self) -> str:
+        """The entry's id, everywhere."""
+        return f"{self.origin}#{self.index}"
+
+
+class Ledger:
+    """All logs of this authority, as one process appends to them.
+
+    pool: an asyncpg pool of its own (4 connections will do); whoever waits here may hold connections of another one.
+    All functions raise Refused: UNAVAILABLE (nothing was acknowledged; `ledger` says full, unavailable or closed),
+    INVALID (a draft breaks a limit), CONFLICT (`key=gone`: the day's key has been destroyed; `ledger=other_key`).
+    """
+
+    def __init__(
+        self,
+        pool: Any,
+        signers: Signers,
+        keys: Keys,
+        clock: Clock,
+        random: Callable[[int], bytes],
+        patience: float = PATIENCE,
+    ) -> None:
+        self._pool = pool
+        self._signers = signers
+        self._keys = keys
+        self._clock = clock
+        self._random = random
+        self._ids = uuid7_source(clock, random)
+        self._patience = patience
+        self._lanes: dict[str, Lane] = {}
+        self._keks: dict[tuple[str, str], bytes] = {}
+        self._day, self._year, self._day_ends = "", 0, 0
+        self._closed = asyncio.Event()
+
+    async def append(self, draft: Draft) -> Placed:
+        """Enter a draft; when this returns it is on disk, under a signed checkpoint."""
+        lane, origin, entry = await self._prepare(draft)
+        return Placed(origin, await lane.put((entry,)))
+
+    async def append_all(self, drafts: Sequence[Draft]) -> list[Placed]:
+        """Enter drafts, in their order within each log. When it raises, none is acknowledged, but some may be there."""
+        placed = [Placed("", -1)] * len(drafts)
+        flights: list[asyncio.Task[None]] = []
+
+        async def fly(lane: Lane, origin: str, numbered: list[tuple[int, Entry]]) -> None:
+            first = await lane.put([entry for _, entry in numbered])
+            for index, (number, _) in enumerate(numbered, first):
+                placed[number] = Placed(origin, index)
+
+        async with asyncio.TaskGroup() as group:
+            for start in range(0, len(drafts), _PARCEL):
+                by_lane: dict[str, tuple[Lane, list[tuple[int, Entry]]]] = {}
+                for number, draft in enumerate(drafts[start : start + _PARCEL], start):
+                    lane, origin, entry = await self._prepare(draft)
+                    by_lane.setdefault(origin, (lane, []))[1].append((number, entry))
+                flights = [one for one in flights if not one.done()]
+                flights += [group.create_task(fly(lane, origin, some)) for origin, (lane, some) in by_lane.items()]
+                while len(flights) > _FLIGHTS:
+                    await flights.pop(0)
+                await asyncio.sleep(0)
+        return placed
+
+    async def within(self, pg: Any, drafts: Sequence[Draft]) -> list[Placed]:
+        """Enter drafts in the caller's transaction: they are there when it commits, and not before.
+
+        Order of locks: whatever else the caller locks comes first, this comes last, right before the commit, for all
+        others wait for the log meanwhile. Never await `append` in such a transaction. At most 4,096 drafts.
+        """
+        if not pg.is_in_transaction():
+            raise RuntimeError("`within` is for a transaction of the caller's")
+        if len(drafts) > BATCH:
+            raise Refused(Kind.INVALID, f"at most {BATCH} drafts in one transaction", drafts="too_many")
+        placed = [Placed("", -1)] * len(drafts)
+        by_origin: dict[str, list[tuple[int, Entry]]] = {}
+        for number, draft in enumerate(drafts):
+            _, origin, entry = await self._prepare(draft)
+            by_origin.setdefault(origin, []).append((number, entry))
+        with refusals():
+            for origin, numbered in sorted(by_origin.items()):
+                signer, now = self._signers.signer(origin), self._clock()
+                await open_log(pg, signer, now)
+                head = read_head(await pg.fetchrow(LOCK, origin))
+                made = plan(head, [entry for _, entry in numbered], signer, self._ids(), now)
+                first = (await pg.fetchrow(APPEND, *made.arguments))["placed"]
+                for index, (number, _) in enumerate(numbered, first):
+                    placed[number] = Placed(origin, index)
+        return placed
+
+    async def run(self) -> None:
+        """Return when the ledger has been closed: for whoever keeps a task a part of the house."""
+        await self._closed.wait()
+
+    async def close(self) -> None:
+        """Take nothing more, and return when what waits is on disk or refused."""
+        self._closed.set()
+        for lane in self._lanes.values():
+            await lane.drain()
+
+    async def _prepare(self, draft: Draft) -> tuple[Lane, str, Entry]:
+        if self._closed.is_set():
+            raise Refused(Kind.UNAVAILABLE, "the ledger of this process is closed", ledger="closed")
+        _check(draft)
+        day = self._today()
+        kek = self._keks.get((draft.retention, day))
+        if kek is None:
+            kek = await asyncio.to_thread(self._keys.kek, draft.retention, day)
+            self._keks[draft.retention, day] = kek
+        sealed = seal(canonical(draft.record), kek, self._random)
+        leaf = encode_leaf(Leaf(sealed.commitment, draft.klass, day, draft.retention))
+        entry = Entry(leaf, draft.klass, day, draft.retention, sealed.wrapped, sealed.content, draft.count)
+        origin = self._signers.origin(draft.kind, draft.region or 0, int(day[:4]))
+        return self._lane(origin), origin, entry
+
+    def _lane(self, origin: str) -> Lane:
+        lane = self._lanes.get(origin)
+        if lane is None:
+            signer = self._signers.signer(origin)
+            lane = self._lanes[origin] = Lane(self._pool, signer, self._clock, self._ids, self._patience)
+        return lane
+
+    def _today(self) -> str:
+        """The day of the leaf, UTC. Keys of other days are forgotten: what is written is written today."""
+        now = self._clock()
+        day = day_of(now)
+        if day != self._day:
+            self._day = day
+            self._keks.clear()
+        return day
+
+
+def day_of(now: Instant) -> str:
+    """YYYY-MM-DD, UTC."""
+    return datetime.fromtimestamp(now // SECOND, UTC).date().isoformat()
+
+
+def _check(draft: Draft) -> None:
+    if draft.kind not in _KINDS:
+        raise Refused(Kind.INVALID, f"{draft.kind!r} is no kind of log", log="unknown")
+    if not 0 <= (draft.region or 0) <= 99:
+        raise Refused(Kind.INVALID, "a region is 0 to 99", region="invalid")
+    count = draft.count
+    if count is None:
+        return
+    words = (count.action, count.purpose, count.role, count.decision, count.policy)
+    if not all(map(_WORD.fullmatch, words)) or not 0 <= count.entries <= 1 or not 0 <= count.delivered < 2**48:
+        raise Refused(Kind.INVALID, "a count has words of at most 128 signs, and no negative figure", count="invalid")
