@@ -1,0 +1,66 @@
+import { describe, expect, test } from 'vitest';
+import { remember } from '../src/oversight/keys';
+import { byKind, fileName, KINDS, linesOf, PATIENCE, placeOf, quoted, SHAPES, standing, worst, type Count, type LogState, type Witness } from '../src/oversight/state';
+
+const NOW = 1_795_000_000_000;
+const witness: Witness = { name: 'prosecutor.example/witness', vkey: 'w', size: 10, seen: NOW, away: null, trouble: null };
+const log = (more: Partial<LogState> = {}): LogState => ({
+	origin: 'saqtau.example/02/access/2026', kind: 'access', region: 2, year: 2026, vkey: 'k', size: 10, at: NOW, witnessed: 10, since: null, witnesses: [witness], ...more
+});
+const count = (kind: string, purpose: string, role: string, month: number, today = 0): Count => ({ kind, purpose, role, today, week: today, month });
+
+describe('how a log stands', () => {
+	test('is witnessed when nothing waits, however long ago that was', () => expect(standing(log({ at: NOW - 3 * 86_400_000 }), NOW)).toBe('witnessed'));
+	test('is waiting for a minute, then unwitnessed', () => {
+		expect(standing(log({ since: NOW - PATIENCE }), NOW)).toBe('waiting');
+		expect(standing(log({ since: NOW - PATIENCE - 1 }), NOW)).toBe('unwitnessed');
+	});
+	test('is alone without a witness, which is told at once', () => {
+		expect(standing(log({ witnesses: [] }), NOW)).toBe('alone');
+		expect(worst([log({ witnesses: [], since: NOW })], NOW)).not.toBeNull();
+	});
+	test('has a shape of its own in every state', () => expect(new Set(Object.values(SHAPES)).size).toBe(4));
+	test('the longest wait is told first, and a short one not at all', () => {
+		expect(worst([log(), log({ since: NOW - 5_000 })], NOW)).toBeNull();
+		expect(worst([log({ since: NOW - 70_000 }), log({ since: NOW - 900_000, origin: 'old' })], NOW)?.origin).toBe('old');
+	});
+});
+
+describe('the counts', () => {
+	const counts = [count('view', 'incident', 'operator', 5, 2), count('view', 'oversight', 'auditor', 9), count('denied', 'case', 'operator', 1), count('login', '', 'operator', 7)];
+	test('have a line for every kind, also for what did not happen', () => {
+		expect(Object.keys(byKind(counts))).toEqual([...KINDS]);
+		expect(byKind(counts).view).toEqual({ today: 2, week: 2, month: 14 });
+		expect(byKind(counts).export).toEqual({ today: 0, week: 0, month: 0 });
+	});
+	test('are told with the busiest first', () => expect(linesOf(counts, 'view').map((one) => one.role)).toEqual(['auditor', 'operator']));
+});
+
+describe('an entry', () => {
+	test('is called by its log and number', () => {
+		expect(placeOf('a/02/access/2026#17')).toEqual({ origin: 'a/02/access/2026', index: 17 });
+		for (const bad of ['', '#1', 'a#', 'a#01', 'a#-1', 'a b#1', 'a#1#2', 'a#99999999999999999']) expect(placeOf(bad), bad).toBeNull();
+	});
+	test('has a file name without folders', () => expect(fileName({ origin: '../a/02', index: 3 })).toBe('..-a-02-3.json'));
+	test('is named to a shell in quotes when that is needed', () => {
+		expect(quoted('a/b#1')).toBe("'a/b#1'");
+		expect(quoted("it's")).toBe("'it'\\''s'");
+		expect(quoted('a-1.json')).toBe('a-1.json');
+	});
+});
+
+describe('the key of a log', () => {
+	const kept = (text: string | null = null) => ({ text, getItem() { return this.text; }, setItem(_: string, value: string) { this.text = value; } });
+	test('is remembered when it is first seen, and a changed one is noticed for good', () => {
+		const store = kept();
+		expect(remember(store, 'log', 'A', 1)).toMatchObject({ fresh: true, same: true });
+		expect(remember(store, 'log', 'A', 2)).toEqual({ known: { vkey: 'A', since: 1 }, fresh: false, same: true });
+		expect(remember(store, 'log', 'B', 3)).toEqual({ known: { vkey: 'A', since: 1 }, fresh: false, same: false });
+		expect(remember(store, 'log', 'B', 4).same).toBe(false);
+		expect(remember(store, 'other', 'B', 4).fresh).toBe(true);
+	});
+	test('begins anew over what cannot be read', () => {
+		for (const broken of ['', '{', '7', 'null', '{"log":7}']) expect(remember(kept(broken), 'log', 'A', 1).same, broken).toBe(true);
+		expect(remember(kept(), '__proto__', 'A', 1).fresh).toBe(true);
+	});
+});
