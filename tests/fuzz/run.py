@@ -14,7 +14,7 @@ def main() -> None:
     import atheris
 
     sys.path[:0] = [str(ROOT / "src"), str(ROOT)]
-    with atheris.instrument_imports(include=["saqtau.devices"]):
+    with atheris.instrument_imports(include=["saqtau.devices", "saqtau.ledger"]):
         from tests.fuzz.targets import TARGETS
 
     function, seeds = TARGETS[sys.argv[1]]
