@@ -1,17 +1,22 @@
 """One request against what is remembered: read, decide, keep and sign in one transaction."""
 
 from collections.abc import Callable
+from typing import Final
 
 import msgspec
 
 from saqtau.kernel.clock import SECOND, Instant
+from saqtau.kernel.errors import Refused
 from saqtau.ledger.checkpoint import Checkpoint
 from saqtau.ledger.note import Signer, cosign
 from saqtau.ledger.spelling import encode_base64
+from saqtau.ledger.witness.mirror import Mirror
 from saqtau.ledger.witness.request import AddCheckpoint
 from saqtau.ledger.witness.state import COSIGNED, OTHER_SIZE, UNKNOWN, Answer, Doubt, consider, of_the_log
 from saqtau.ledger.witness.store import Evidence, Store
 
+OTHER_KEY: Final = "other_key"
+"""Evidence: an authority's list names another key for a log that is watched."""
 RootAt = Callable[[str, int], bytes | None]
 """(origin, size) -> the root that the log's mirrored leaves give; None when they do not reach so far."""
 
@@ -77,9 +82,34 @@ def _fits(store: Store, found: Checkpoint, root_at: RootAt) -> bool | None:
     return None if root is None else root == found.root
 
 
-def proof_of(evidence: Evidence) -> dict[str, bytes]:
-    """The files of a piece of evidence: what the log signed, what it signed before, the proof that came with it."""
-    files = {"theirs.note": evidence.note, "proof.txt": b"old %d\n" % evidence.old + evidence.proof}
+def proof_of(evidence: Evidence, mirror: Mirror) -> dict[str, bytes]:
+    """The files of a piece of evidence, by name: what the log signed, what it had signed before, how to see it.
+
+    For a checkpoint below the one we cosigned the mirror adds the root that belongs at its size and the proof of that.
+    """
+    files = {"theirs.note": evidence.note}
     if evidence.our_note is not None:
         files["ours.note"] = evidence.our_note
+    if evidence.proof:
+        files["sent.txt"] = b"old %d\n" % evidence.old + evidence.proof
+    told = [_SAYS.get(evidence.kind, _SAYS[OTHER_KEY]), f"log: {evidence.origin}", f"size: {evidence.size}"]
+    if evidence.kind == Doubt.OLDER and evidence.proven:
+        try:
+            reader = mirror.reader(evidence.origin, evidence.our_size)
+            root, proof = reader.root(evidence.size), reader.consistency(evidence.size)
+        except Refused as refusal:
+            told.append(f"The copy here does not reach {evidence.our_size}: {refusal.message}")
+        else:
+            files["consistency.txt"] = "".join(f"{encode_base64(one)}\n" for one in proof).encode()
+            told.append(f"root that belongs at this size: {encode_base64(root)}")
+            told.append("consistency.txt proves (RFC 6962 2.1.2) that root to be a prefix of the tree of ours.note.")
+    files["README.txt"] = "".join(f"{line}\n" for line in told).encode()
     return files
+
+
+_SAYS: Final[dict[str, str]] = {
+    Doubt.FORK: "The log signed two roots for one size: theirs.note and ours.note. Both signatures are its own.",
+    Doubt.OLDER: "The log signed theirs.note, which is no prefix of ours.note, signed by it as well.",
+    Doubt.UNEXPLAINED: "The log signed theirs.note, and no proof came that it continues ours.note. It owes one.",
+    OTHER_KEY: "The authority signed a list (theirs.note) with another key for this log than the one it began with.",
+}

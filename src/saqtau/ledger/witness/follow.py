@@ -20,7 +20,7 @@ from saqtau.ledger.checkpoint import Checkpoint
 from saqtau.ledger.note import Verifier
 from saqtau.ledger.tiles import ENTRIES, MAX_ENTRY, TilePath
 from saqtau.ledger.tree import WIDTH
-from saqtau.ledger.witness.acting import judge_open
+from saqtau.ledger.witness.acting import OTHER_KEY, judge_open
 from saqtau.ledger.witness.loglist import LIST_LIMIT, LogList, admit, parse_list
 from saqtau.ledger.witness.mirror import Draft, Mirror
 from saqtau.ledger.witness.server import Witness
@@ -36,8 +36,6 @@ AGAIN: Final = 10.0
 """Seconds until a log that did not answer is asked again."""
 AGAIN_FALSE: Final = 60.0
 """And one that served what does not fit: its leaves are then fetched from the first one."""
-OTHER_KEY: Final = "other_key"
-"""Evidence: an authority's list names another key for a log that is watched."""
 _AHEAD: Final = 4  # bundles under way at once
 _BUNDLE_LIMIT: Final = WIDTH * (MAX_ENTRY + 2)
 _PATIENCE: Final = httpx.Timeout(10.0)
@@ -46,6 +44,7 @@ _PATIENCE: Final = httpx.Timeout(10.0)
 class Served(msgspec.Struct, frozen=True):
     """What `GET <url>/ledger/logs` answers, as far as a witness needs it."""
 
+    authority: str  # the vkey under the list, for a person to compare; believed only when it was given otherwise
     list: str
 
 
@@ -75,11 +74,11 @@ async def fetch(http: httpx.AsyncClient, url: str, token: str | None, limit: int
     return bytes(data)
 
 
-async def fetch_list(http: httpx.AsyncClient, url: str) -> bytes:
-    """The signed list of logs that is served at `<url>/ledger/logs`. Raises as `fetch`, INVALID when it is none."""
+async def fetch_list(http: httpx.AsyncClient, url: str) -> Served:
+    """What is served at `<url>/ledger/logs`, nothing of it verified. Raises as `fetch`, INVALID when it is none."""
     data = await fetch(http, f"{url.rstrip('/')}/ledger/logs", None, 2 * LIST_LIMIT)
     try:
-        return msgspec.json.decode(data, type=Served).list.encode()
+        return msgspec.json.decode(data, type=Served)
     except msgspec.DecodeError as error:
         raise Refused(Kind.INVALID, f"{url}/ledger/logs: {error}", list="invalid") from error
 
@@ -196,7 +195,7 @@ class Follower:
         return await fetch(http, f"{place}/{TilePath(path.level, path.index).text}", one.token, _BUNDLE_LIMIT)
 
     async def _read_list(self, witness: Witness, http: httpx.AsyncClient, one: Authority) -> None:
-        data = await fetch_list(http, one.url or "")
+        data = (await fetch_list(http, one.url or "")).list.encode()
         listed = parse_list(data, Verifier.parse(one.vkey))
         await witness.working(lambda: take_list(self._store, listed, data, self._clock()))
 
