@@ -71,6 +71,8 @@ def misspelled(command):
     words = shlex.split(command, comments=True)
     here = typer.main.get_command(app)
     while hasattr(here, "commands"):
+        if here.invoke_without_command and (not words or words[0].startswith("-")):
+            break
         verb = words.pop(0) if words else ""
         if verb not in here.commands:
             return f"no verb {verb!r}"
@@ -90,10 +92,10 @@ def misspelled(command):
 
 def verbs(group, before=()):
     for name, command in group.commands.items():
+        if not hasattr(command, "commands") or command.invoke_without_command:
+            yield " ".join((*before, name))
         if hasattr(command, "commands"):
             yield from verbs(command, (*before, name))
-        else:
-            yield " ".join((*before, name))
 
 
 VERBS = sorted(verbs(typer.main.get_command(app)))
@@ -188,6 +190,10 @@ def test_a_broken_link_and_a_broken_anchor_are_found():
         ("map", "no verb ''"),
         ("map export", "no verb 'export'"),
         ("run --demo", "no option --demo"),
+        ("verify --folder there", None),
+        ("verify log mirror --policy oversight.policy", None),
+        ("verify --vkey a+b+c", "no option --vkey"),
+        ("verify everything", "no verb 'everything'"),
         ("user add aigul --role --region 2", "--role wants a value"),
         ("run --folder", "--folder wants a value"),
     ],

@@ -10,7 +10,8 @@ from typer.testing import CliRunner
 from saqtau import cli
 
 VERBS = (
-    (), ("run",), ("simulate",), ("verify",), ("bench",), ("map",), ("map", "import"), ("register",),
+    (), ("run",), ("simulate",), ("verify",), ("verify", "log"), ("verify", "entry"),
+    ("verify", "export"), ("verify", "paper"), ("bench",), ("map",), ("map", "import"), ("register",),
     ("register", "import"), ("watchlist",), ("watchlist", "import"), ("user",), ("user", "add"), ("user", "password"),
     ("user", "disable"),
 )  # fmt: skip

@@ -8,6 +8,7 @@ import typer
 from rich.console import Console
 from rich.markup import escape
 
+from saqtau.cli.verify import verbs as verify_verbs
 from saqtau.kernel.errors import Refused
 
 app = typer.Typer(
@@ -25,6 +26,7 @@ app.add_typer(map_verbs, name="map")
 app.add_typer(register_verbs, name="register")
 app.add_typer(watchlist_verbs, name="watchlist")
 app.add_typer(user_verbs, name="user")
+app.add_typer(verify_verbs, name="verify")
 
 PLAIN: Final[Any] = {"soft_wrap": True, "markup": False, "highlight": False, "emoji": False}
 """What is said is data: a bracket in a file's name or a log line is no markup."""
@@ -188,16 +190,6 @@ def bench(
     from saqtau import bootstrap
 
     bootstrap.bench(claim, out.print)
-
-
-@app.command()
-def verify(config: ConfigFile = None, folder: Folder = None) -> None:
-    """Compare what is stored with what the records say of it; exits 1 when something does not hold."""
-    from saqtau import bootstrap
-
-    findings = bootstrap.verify(bootstrap.configured(config, folder), out.print)
-    if findings:
-        raise typer.Exit(1)
 
 
 def main() -> None:
