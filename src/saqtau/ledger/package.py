@@ -16,6 +16,7 @@ import msgspec
 
 from saqtau.ledger.spelling import refuse
 from saqtau.ledger.verify import export as verifier
+from saqtau.ledger.verify.entry import EntryFile, encode_entry
 from saqtau.ledger.verify.export import CHECKPOINT, ENTRIES, EXPORT, LEDGER, MANIFEST, POLICY, PROGRAM
 
 __all__ = ["CHECKPOINT", "EXPORT", "MANIFEST", "POLICY", "PROGRAM", "PackageStanding", "pack", "unpack"]
@@ -49,16 +50,9 @@ def file_name(export: str, standing: PackageStanding) -> str:
 
 
 def entry_file(entry: str, proof: str, record: bytes | None, dek: bytes | None) -> bytes:
-    """An entry with its record, as `saqtau verify` reads it. record and dek: None where it may not be opened."""
-    return _JSON.encode(
-        {
-            "v": VERSION,
-            "entry": entry,
-            "proof": proof,
-            "record": None if record is None else record.decode(),
-            "dek": None if dek is None else dek.hex(),
-        }
-    )
+    """An entry with its record. record and dek: both None where it may not be opened."""
+    text, key = (None, None) if record is None or dek is None else (record.decode(), dek.hex())
+    return encode_entry(EntryFile(v=VERSION, entry=entry, proof=proof, record=text, dek=key))
 
 
 def manifest(

@@ -160,13 +160,13 @@ def open_checkpoint(text: str, policy: Policy, where: str) -> Opened:
     before, gap, lines = text.rpartition("\n\n")
     body = f"{before}\n"
     parts = before.split("\n")
-    if not gap or len(parts) < 3 or not (parts[1].isascii() and parts[1].isdigit() and len(parts[1]) < 20):
+    if not gap or not lines.endswith("\n") or len(parts) < 3 or not (parts[1].isascii() and parts[1].isdigit() and len(parts[1]) < 20):
         raise Wrong(where, "no checkpoint")
     origin, size, root = parts[0], int(parts[1]), _bytes(parts[2], where)
     keys = {(key.name, key.id): key for key in [*policy.logs, *policy.witnesses.values()]}
     names = {(key.name, key.id): name for name, key in policy.witnesses.items()}
     by_log, witnessed = False, dict[str, int]()
-    for line in lines.splitlines():
+    for line in lines[:-1].split("\n"):
         name, _, encoded = line.removeprefix("— ").partition(" ")
         data = _bytes(encoded, where)
         key = keys.get((name, data[:4]))
@@ -357,8 +357,8 @@ def _entries(
             entry = check_entry(parts[name](), keys, name)
             if name == EXPORT:
                 _bound(entry, digest)
-            elif f"{entry.opened.origin}#{entry.index}" != custody[name]:
-                raise Wrong(name, f"stands in the place of {custody[name]}")
+            else:
+                _in_its_place(entry, custody[name], name)
         except Wrong as wrong:
             findings.append(wrong)
             continue
@@ -373,6 +373,12 @@ def _bound(entry: Entry, digest: str) -> None:
         raise Wrong(EXPORT, "without its record nothing binds this package to the log")
     if entry.leaf.get("class") != "export" or entry.record.get("manifest") != digest:
         raise Wrong(EXPORT, f"is not about this package: the log's entry names another {MANIFEST}")
+
+
+def _in_its_place(entry: Entry, wanted: str, where: str) -> None:
+    """The chain of custody is in its order."""
+    if f"{entry.opened.origin}#{entry.index}" != wanted:
+        raise Wrong(where, f"stands in the place of {wanted}")
 
 
 def _told(record: Mapping[str, Any] | None) -> str:
