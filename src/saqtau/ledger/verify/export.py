@@ -160,7 +160,12 @@ def open_checkpoint(text: str, policy: Policy, where: str) -> Opened:
     before, gap, lines = text.rpartition("\n\n")
     body = f"{before}\n"
     parts = before.split("\n")
-    if not gap or not lines.endswith("\n") or len(parts) < 3 or not (parts[1].isascii() and parts[1].isdigit() and len(parts[1]) < 20):
+    if (
+        not gap
+        or not lines.endswith("\n")
+        or len(parts) < 3
+        or not (parts[1].isascii() and parts[1].isdigit() and len(parts[1]) < 20)
+    ):
         raise Wrong(where, "no checkpoint")
     origin, size, root = parts[0], int(parts[1]), _bytes(parts[2], where)
     keys = {(key.name, key.id): key for key in [*policy.logs, *policy.witnesses.values()]}
