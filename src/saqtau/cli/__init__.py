@@ -8,6 +8,7 @@ import typer
 from rich.console import Console
 from rich.markup import escape
 
+from saqtau.cli import witness
 from saqtau.cli.verify import verbs as verify_verbs
 from saqtau.kernel.errors import Refused
 
@@ -27,6 +28,7 @@ app.add_typer(register_verbs, name="register")
 app.add_typer(watchlist_verbs, name="watchlist")
 app.add_typer(user_verbs, name="user")
 app.add_typer(verify_verbs, name="verify")
+app.add_typer(witness.verbs, name="witness")
 
 PLAIN: Final[Any] = {"soft_wrap": True, "markup": False, "highlight": False, "emoji": False}
 """What is said is data: a bracket in a file's name or a log line is no markup."""
