@@ -16,6 +16,7 @@ from saqtau.engine.history import History
 from saqtau.kernel.clock import Instant
 from saqtau.kernel.desk import Desks, gather
 from saqtau.kernel.ids import uuid7_source
+from saqtau.web.accounts import Accounts
 from saqtau.web.app import create_app
 from saqtau.web.limits import Limits
 from saqtau.web.parts import Parts
@@ -25,6 +26,7 @@ from saqtau.web.serve import server
 __all__ = ["House", "Time", "free_ports", "move_in", "standing"]
 
 PASSWORD = "correct-horse-battery"
+ACCOUNTS = Accounts(key=b"a key of the tests that is long enough", rp="localhost", origins=("http://localhost:8470",))
 WIDE = Limits(session_rate=10_000, session_burst=100_000, address_rate=10_000, address_burst=100_000)
 
 
@@ -87,6 +89,7 @@ async def standing(
         owner = await postgres.connect(database, postgres.OWNER)
         stack.push_async_callback(owner.close)
         pool = await stack.enter_async_context(postgres.pool(database, postgres.APP, 8))
+        more.setdefault("accounts", ACCOUNTS)
         parts = Parts(
             pg=pool, nc=nc, js=broker.context(nc), desks=desks or gather(), clock=clock,
             ids=uuid7_source(clock, os.urandom), limits=limits, blobs=Blobs(folder / "blobs"),

@@ -2,7 +2,8 @@
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from typing import Any, Final
 
 from litestar import Request
@@ -38,16 +39,22 @@ class Doorkeeper:
         self._waiting = 0
         self._most_waiting = limits.hashing_queue
 
-    async def password_holds(self, kept: str | None, word: str) -> bool:
-        """Check a password in a thread, a few at a time. Raises Refused(TOO_MANY) when too many wait."""
+    @asynccontextmanager
+    async def hashing(self) -> AsyncIterator[None]:
+        """A turn at the work that takes memory and time. Raises Refused(TOO_MANY) when too many wait."""
         if self._waiting >= self._most_waiting:
             raise busy("too many log-ins at once", 2, name="try_again")
         self._waiting += 1
         try:
             async with self._hashing:
-                return await asyncio.to_thread(password_holds, kept, word)
+                yield
         finally:
             self._waiting -= 1
+
+    async def password_holds(self, kept: str | None, word: str) -> bool:
+        """Check a password in a thread, a few at a time. Raises Refused(TOO_MANY) when too many wait."""
+        async with self.hashing():
+            return await asyncio.to_thread(password_holds, kept, word)
 
 
 def doorkeeper_of(connection: ASGIConnection[Any, Any, Any, Any]) -> Doorkeeper:

@@ -138,23 +138,29 @@ async def add_person(pg: Any, person: Person, password: str | None, now: Instant
     return made
 
 
-async def set_password(pg: Any, account: str, password: str, now: Instant) -> None:
-    """Give an account a new password; every session of it ends. Raises Refused: INVALID, NOT_FOUND."""
-    kept = await asyncio.to_thread(hash_password, check_password(password))
-    await _change(pg, account, "password = $2, changed = $3", kept, now)
+async def set_password(pg: Any, account: str, password: str, now: Instant, *, kept: bytes | None = None) -> list[bytes]:
+    """Give an account a new password; its sessions end, but for the one `kept`; their digests.
+
+    Raises Refused: INVALID, NOT_FOUND.
+    """
+    word = await asyncio.to_thread(hash_password, check_password(password))
+    return await _change(pg, account, kept, "password = $2, changed = $3", word, now)
 
 
 async def disable_person(pg: Any, account: str, now: Instant) -> None:
     """Nobody logs in with this account any more, and every session of it ends. Raises Refused(NOT_FOUND)."""
-    await _change(pg, account, "disabled = $2, changed = $2", now)
+    await _change(pg, account, None, "disabled = $2, changed = $2", now)
 
 
-async def _change(pg: Any, account: str, change: str, *values: object) -> None:
+async def _change(pg: Any, account: str, session: bytes | None, change: str, *values: object) -> list[bytes]:
     async with pg.transaction():
         done = await pg.fetchval(f"update people set {change} where id = $1 returning id", account, *values)  # noqa: S608
         if done is None:
             raise Refused(Kind.NOT_FOUND, f"there is no account {account}", id="unknown")
-        await pg.execute("delete from sessions where person = $1", account)
+        rows = await pg.fetch(
+            "delete from sessions where person = $1 and digest is distinct from $2 returning digest", account, session
+        )
+    return [bytes(row["digest"]) for row in rows]
 
 
 async def read_people(pg: Any, roles: Sequence[str] = ()) -> list[Person]:

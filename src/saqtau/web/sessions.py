@@ -12,6 +12,7 @@ import msgspec
 from saqtau.kernel.clock import HOUR, MINUTE, SECOND, Instant
 from saqtau.kernel.errors import Kind, Refused
 from saqtau.kernel.ids import Ids
+from saqtau.web.accounts import is_second
 from saqtau.web.people import Person, person_of
 
 COOKIE: Final = "saqtau_session"
@@ -119,15 +120,16 @@ async def renew_session(pg: Any, session: Session, methods: Sequence[str], now: 
     Raises Refused(UNAUTHENTICATED) when the session has ended meanwhile.
     """
     token = secrets.token_urlsafe(32)
+    limited = session.limited and not is_second(tuple(methods))
     kept = await pg.fetchval(
-        """update sessions set digest = $2, methods = $3, proved = $4, seen = $4, limited = false
+        """update sessions set digest = $2, methods = $3, proved = $4, seen = $4, limited = $5
            where digest = $1 returning id""",
-        session.digest, digest_of(token), list(methods), now,
+        session.digest, digest_of(token), list(methods), now, limited,
     )  # fmt: skip
     if kept is None:
         raise Refused(Kind.UNAUTHENTICATED, "the session has ended", session="none")
     return token, msgspec.structs.replace(
-        session, digest=digest_of(token), csrf=csrf_of(token), methods=tuple(methods), proved=now, limited=False
+        session, digest=digest_of(token), csrf=csrf_of(token), methods=tuple(methods), proved=now, limited=limited
     )
 
 

@@ -12,21 +12,26 @@ WINDOW: Final = 15 * MINUTE
 
 
 class Bound(msgspec.Struct, frozen=True):
-    """How many failures one key may have in a window."""
+    """How many failures one key may have in a window. account, address: whom it blocks, as hashes, to free them by."""
 
     key: bytes
     most: int
+    account: bytes | None = None
+    address: bytes | None = None
 
 
-def bounds(account: str, address: str) -> tuple[Bound, ...]:
+def bounds(account: str, address: str, use: str = "") -> tuple[Bound, ...]:
     """What one attempt counts against: the account from this address, the account from anywhere, the address.
 
     The account's own bound is the widest a guesser gets; it is not the lowest, or a stranger could lock a person out.
+    use: another thing than a password that is guessed, counted by itself; only the address is counted together.
     """
+    who = f"{use} {account}" if use else account
+    whose, where = _key("of", account), _key("from", address)
     return (
-        Bound(_key("pair", account, address), 5),
-        Bound(_key("account", account), 20),
-        Bound(_key("address", address), 120),
+        Bound(_key("pair", who, address), 5, whose, where),
+        Bound(_key("account", who), 20, whose),
+        Bound(_key("address", address), 120, None, where),
     )
 
 
@@ -47,7 +52,7 @@ async def count_attempt(pool: Any, limits: tuple[Bound, ...], now: Instant) -> N
         )
         for limit in sorted(limits, key=lambda limit: limit.key):
             row = await pg.fetchrow(
-                """insert into login_throttle as t (key, since, failures) values ($1, $2, 1)
+                """insert into login_throttle as t (key, since, failures, account, address) values ($1, $2, 1, $4, $5)
                    on conflict (key) do update set
                      failures = case when t.since < $3 then 1 else t.failures + 1 end,
                      since = case when t.since < $3 then $2 else t.since end
@@ -55,6 +60,8 @@ async def count_attempt(pool: Any, limits: tuple[Bound, ...], now: Instant) -> N
                 limit.key,
                 now,
                 now - WINDOW,
+                limit.account,
+                limit.address,
             )
             if row["failures"] > limit.most:
                 left = row["since"] + WINDOW - now
@@ -68,3 +75,13 @@ async def forget_attempts(pool: Any, limits: tuple[Bound, ...]) -> None:
         await pg.execute("delete from login_throttle where key = $1", pair.key)
         for other in sorted(others, key=lambda limit: limit.key):
             await pg.execute("update login_throttle set failures = greatest(failures - 1, 0) where key = $1", other.key)
+
+
+async def free(pg: Any, account: str | None, address: str | None) -> int:
+    """Forget what was counted against an account, from wherever, or an address; how many counts went."""
+    rows = await pg.fetch(
+        "delete from login_throttle where account = $1 or address = $2 returning key",
+        None if account is None else _key("of", account),
+        None if address is None else _key("from", address),
+    )
+    return len(rows)

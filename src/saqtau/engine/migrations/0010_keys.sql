@@ -79,6 +79,6 @@ alter table devices
 update devices set ends = (extract(epoch from now()) * 1000)::bigint + 7 * 86400000;
 alter table devices alter column ends set not null;
 
-grant select, insert, delete on challenges to saqtau_app;
+grant select, insert, update, delete on challenges to saqtau_app;
 grant select, insert, update, delete on passkeys, code_makers to saqtau_app;
 grant select, insert, delete on recovery_codes, identities to saqtau_app;

@@ -181,7 +181,7 @@ async def enrol_tablet(request: Request[Any, Any, Any], data: JSONBody[Enrol]) -
         key = base64.b64decode(data.public_key, validate=True)
     except (binascii.Error, ValueError):
         raise Refused(Kind.INVALID, "the key is not base64", public_key="not_base64") from None
-    limits = bounds(f"enrol {session.person.id}", address_of(request))
+    limits = bounds(session.person.id, address_of(request), "enrol")
     await count_attempt(parts.pg, limits, parts.clock())
     async with parts.pg.acquire() as pg:
         device = await enrol(pg, session.person, data.code, key, parts.clock(), parts.ids)
