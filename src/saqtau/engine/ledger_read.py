@@ -1,0 +1,285 @@
+"""Reading the ledger's tables: logs, checkpoints, tiles, bundles, proofs; and, with a grant, what the leaves commit to.
+
+Everything but `read_records` is free of persons. What is served is a copy, not a verdict: who reads it checks it.
+"""
+
+import asyncio
+from collections import OrderedDict
+from collections.abc import AsyncIterator, Callable
+from typing import Any, Final, TypeVar
+
+import msgspec
+
+from saqtau.engine.access import must_hold
+from saqtau.engine.failures import refusals
+from saqtau.engine.keys import Keys
+from saqtau.kernel.access import Action, Grant
+from saqtau.kernel.clock import Instant
+from saqtau.kernel.errors import Kind, Refused
+from saqtau.ledger.leaf import Leaf, parse_leaf
+from saqtau.ledger.note import parse_note
+from saqtau.ledger.proof import encode_proof
+from saqtau.ledger.sealing import open_committed
+from saqtau.ledger.tiles import ENTRIES, TileCache, TilePath, TileReader, pack_entries, unpack_entries
+from saqtau.ledger.tree import BITS, WIDTH, leaf_hashes, row_widths
+
+RECORDS: Final = 10_000
+"""Entries whose records one call opens, at most."""
+_AT_ONCE: Final = 16 * WIDTH
+_HASH: Final = 32
+_CACHED_LOGS: Final = 64
+
+_LOGS = "select id, origin, kind, region, year, vkey, size, root, at from ledger_log order by origin"
+_NOTE = "select id, size, note from ledger_log where origin = $1"
+_NOTE_AT = "select note from ledger_checkpoint where log = $1 and size = $2"
+_LINES = "select line from ledger_cosigned where log = $1 and size = $2 order by witness"
+_WITNESSED = "select max(size) from ledger_cosigned where log = $1 and size > $2"
+_TILE = """
+    select l.id, l.size, case when t.hashes is null and $2 > 0 then l.edge end as edge, t.hashes
+    from ledger_log l left join ledger_tile t on t.log = l.id and t.level = $2 and t.index = $3
+    where l.origin = $1
+"""
+_PACKS = "select first, leaves from ledger_pack where log = $1 and first >= $2 and first < $3 order by first"
+_SEALED = """
+    select first, retention, to_char(day, 'YYYY-MM-DD') as day, records from ledger_records
+    where log = $1 and first >= $2 and first < $3 order by first, part
+"""
+_HELD = "select index, hold, wrapped, content from ledger_held where log = $1 and index >= $2 and index < $3"
+
+_records = msgspec.msgpack.Decoder(list[tuple[int, bytes, bytes]])
+Found = TypeVar("Found")
+
+
+class LogLine(msgspec.Struct, frozen=True):
+    """A log and where it stands."""
+
+    id: int
+    origin: str
+    kind: str
+    region: int
+    year: int
+    vkey: str
+    size: int
+    root: bytes
+    at: Instant
+
+
+class Opened(msgspec.Struct, frozen=True):
+    """An entry as an overseer reads it. record: None when it cannot be read, and `why` says so."""
+
+    index: int
+    leaf: Leaf
+    record: dict[str, Any] | None
+    why: str = ""  # "" | erased | key_missing | not_kept | damaged | held:<case> (readable, by that hold)
+
+
+async def logs(pg: Any) -> list[LogLine]:
+    """All logs, by origin."""
+    with refusals():
+        return [LogLine(*row) for row in await pg.fetch(_LOGS)]
+
+
+async def checkpoint(pg: Any, origin: str, size: int | None = None) -> str:
+    """The signed checkpoint of a log, with the cosignatures there are: the last one, or that of a size.
+
+    Raises Refused: NOT_FOUND (`origin`, or `size`: not a size at which it was kept), UNAVAILABLE.
+    """
+    with refusals():
+        log, newest, note = await _log(pg, origin)
+        if size is not None and size != newest:
+            note = await pg.fetchval(_NOTE_AT, log, size)
+            if note is None:
+                raise Refused(Kind.NOT_FOUND, f"{origin}: no checkpoint of {size} entries is kept", size="unknown")
+        lines = await pg.fetch(_LINES, log, newest if size is None else size)
+        return "".join((note, *(row[0] for row in lines)))
+
+
+async def witnessed(pg: Any, origin: str, beyond: int = 0) -> int | None:
+    """The greatest size that a witness has cosigned, if one beyond `beyond` was. Errors as `checkpoint`."""
+    with refusals():
+        log, _, _ = await _log(pg, origin)
+        found: int | None = await pg.fetchval(_WITNESSED, log, beyond)
+        return found
+
+
+async def tile(pg: Any, origin: str, path: TilePath) -> bytes:
+    """A tile's hashes, or a bundle of entries, as C2SP tlog-tiles serves it; a partial one is a prefix.
+
+    Raises Refused: NOT_FOUND (`origin`, or `path`: beyond the log), UNAVAILABLE.
+    """
+    with refusals():
+        level = 0 if path.level == ENTRIES else path.level
+        row = await pg.fetchrow(_TILE, origin, level, path.index) if level < 8 and path.index < 2**48 else None
+        if row is None and level < 8:
+            await _log(pg, origin)
+        there = 0 if row is None else (row["size"] >> (BITS * level)) - path.index * WIDTH
+        if row is None or there < path.width:
+            raise Refused(Kind.NOT_FOUND, f"{origin}: {path.text} is beyond the log", path="unknown")
+        if path.level == ENTRIES:
+            return await _bundle(pg, row["id"], path)
+        if row["hashes"] is not None:
+            hashes: bytes = row["hashes"]
+        elif level == 0:
+            entries = unpack_entries(await _bundle(pg, row["id"], path))
+            hashes = b"".join(leaf_hashes(entries))
+        else:
+            start = _HASH * sum(row_widths(row["size"])[1:level])
+            hashes = row["edge"][start : start + _HASH * min(there, WIDTH)]
+        return hashes[: _HASH * path.width]
+
+
+async def _bundle(pg: Any, log: int, path: TilePath) -> bytes:
+    start = path.index * WIDTH
+    rows = await pg.fetch(_PACKS, log, start, start + path.width)
+    data = b"".join(row["leaves"] for row in rows)
+    entries = unpack_entries(data)
+    return data if len(entries) == path.width else pack_entries(entries[: path.width])
+
+
+class Proofs:
+    """Proofs from the tables, with the tiles used last in memory. pg: pool or connection."""
+
+    def __init__(self, pg: Any, tiles: int = 256) -> None:
+        self._pg = pg
+        self._tiles = tiles
+        self._caches: OrderedDict[str, TileCache] = OrderedDict()
+
+    async def inclusion(self, origin: str, index: int, size: int) -> list[bytes]:
+        """The audit path of an entry in the tree of `size`. Refused: INVALID (`index`, `size`), NOT_FOUND."""
+        return await self._prove(origin, size, lambda reader: reader.inclusion(index))
+
+    async def consistency(self, origin: str, old: int, size: int) -> list[bytes]:
+        """That the tree of `old` is a prefix of that of `size`. Refused: INVALID (`old`, `size`), NOT_FOUND."""
+        return await self._prove(origin, size, lambda reader: reader.consistency(old))
+
+    async def proof_of(self, origin: str, index: int) -> str:
+        """The `.tlog-proof` file of an entry: under the newest witnessed checkpoint that covers it, or the last one.
+
+        Raises Refused: NOT_FOUND (`origin`, `index`), UNAVAILABLE.
+        """
+        size = await witnessed(self._pg, origin, index)
+        note = parse_note((await checkpoint(self._pg, origin, size)).encode())
+        covered = size if size is not None else int(note.body.split("\n")[1])
+        if not 0 <= index < covered:
+            raise Refused(Kind.NOT_FOUND, f"{origin} has no entry {index}", index="unknown")
+        return encode_proof(index, await self.inclusion(origin, index, covered), note)
+
+    async def _prove(self, origin: str, size: int, make: Callable[[TileReader], Found]) -> Found:
+        cache = self._caches.setdefault(origin, TileCache(self._tiles))
+        self._caches.move_to_end(origin)
+        if len(self._caches) > _CACHED_LOGS:
+            self._caches.popitem(last=False)
+        brought: dict[TilePath, bytes] = {}
+
+        def read(path: TilePath) -> bytes:
+            if path not in brought:
+                raise _Wanted(path)
+            return brought[path]
+
+        reader = TileReader(read, size, cache)
+        while True:
+            try:
+                return make(reader)
+            except _Wanted as wanted:
+                brought[wanted.path] = await tile(self._pg, origin, wanted.path)
+
+
+class _Wanted(Exception):  # noqa: N818 - not an error: a proof says which tile it needs next
+    def __init__(self, path: TilePath) -> None:
+        super().__init__(path.text)
+        self.path = path
+
+
+async def leaves(pg: Any, origin: str, first: int, count: int) -> AsyncIterator[tuple[int, list[bytes]]]:
+    """Leaves of a span, pack by pack: (index of the first, leaves). Errors as `checkpoint`."""
+    with refusals():
+        log, size, _ = await _log(pg, origin)
+        end = min(first + count, size)
+        for start in range(first - first % WIDTH, end, _AT_ONCE):
+            for row in await pg.fetch(_PACKS, log, start, min(start + _AT_ONCE, end)):
+                found = unpack_entries(row["leaves"])
+                skip = max(first - row["first"], 0)
+                part = found[skip : max(end - row["first"], 0)]
+                if part:
+                    yield row["first"] + skip, part
+
+
+async def read_records(
+    grant: Grant, pg: Any, keys: Keys, origin: str, first: int, count: int, now: Instant
+) -> AsyncIterator[Opened]:
+    """Entries of a span with their records opened, in order, held against what their leaves commit to.
+
+    pg: a pool. Keys are read anew each time: one that was destroyed a moment ago opens nothing.
+    Raises Refused: DENIED (the grant), INVALID (`count` over 10,000, `first`), NOT_FOUND (`origin`), UNAVAILABLE.
+    """
+    must_hold(grant, now, Action.READ_ACCESS)
+    if not 0 <= count <= RECORDS:
+        raise Refused(Kind.INVALID, f"at most {RECORDS} entries are opened at once", count="too_many")
+    if not 0 <= first < 2**62:
+        raise Refused(Kind.INVALID, "an entry's index is not negative", first="invalid")
+    with refusals():
+        log, size, _ = await _log(pg, origin)
+        end = min(first + count, size)
+        for start in range(first - first % WIDTH, end, WIDTH):
+            stop = min(start + WIDTH, end)
+            packs = await pg.fetch(_PACKS, log, start, stop)
+            sealed = await pg.fetch(_SEALED, log, start, stop)
+            held = await pg.fetch(_HELD, log, start, stop)
+            entries = [leaf for row in packs for leaf in unpack_entries(row["leaves"])]
+            opened = await asyncio.to_thread(_open, keys, start, entries, sealed, held)
+            for one in opened:
+                if first <= one.index < end:
+                    yield one
+
+
+def _open(keys: Keys, start: int, entries: list[bytes], sealed: list[Any], held: list[Any]) -> list[Opened]:
+    """Open what can be opened of one bundle."""
+    found: dict[int, tuple[bytes | None, str, bytes, bytes]] = {}  # index -> key, why, wrapped, content
+    erased: set[tuple[str, str]] = set()
+    for row in sealed:
+        if row["records"] is None:
+            erased.add((row["retention"], row["day"]))
+            continue
+        key, why = _key(lambda row=row: keys.find(row["retention"], row["day"]))  # type: ignore[misc]
+        for index, wrapped, content in _records.decode(row["records"]):
+            found[index] = (key, why, wrapped, content)
+    for row in held:
+        if row["index"] not in found or found[row["index"]][0] is None:
+            key, why = _key(lambda row=row: keys.find_hold(row["hold"]))  # type: ignore[misc]
+            found[row["index"]] = (key, why or f"held:{row['hold']}", row["wrapped"], row["content"])
+    opened = []
+    for index, data in enumerate(entries, start):
+        leaf = parse_leaf(data)
+        key, why, wrapped, content = found.get(
+            index, (None, "erased" if (leaf.retention, leaf.day) in erased else "not_kept", b"", b"")
+        )
+        record = None
+        if key is not None:
+            try:
+                record = msgspec.json.decode(
+                    open_committed(key, wrapped, content, leaf.commitment), type=dict[str, Any]
+                )
+            except (Refused, msgspec.DecodeError):
+                why = "damaged"
+        opened.append(Opened(index, leaf, record, why))
+    return opened
+
+
+def _key(find: Callable[[], bytes]) -> tuple[bytes | None, str]:
+    try:
+        return find(), ""
+    except Refused as refusal:
+        match refusal.kind:
+            case Kind.CONFLICT:
+                return None, "erased"
+            case Kind.NOT_FOUND:
+                return None, "key_missing"
+            case _:
+                raise
+
+
+async def _log(pg: Any, origin: str) -> tuple[int, int, str]:
+    row = await pg.fetchrow(_NOTE, origin)
+    if row is None:
+        raise Refused(Kind.NOT_FOUND, "no log of that origin", origin="unknown")
+    return row["id"], row["size"], row["note"]
