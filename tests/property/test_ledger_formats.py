@@ -1,6 +1,7 @@
 """Any text, any bytes: it is read and says the same when written again, or it is refused by the name of a field."""
 
 import datetime as dt
+import json
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -162,6 +163,7 @@ def test_a_record_is_sealed_and_opened_in_one_spelling(record, dice):
     shuffled = list(record.items())
     dice.shuffle(shuffled)
     assert canonical(dict(shuffled)) == data
+    assert json.dumps(record, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode() == data
     key = dice.randbytes(32)
     sealed = seal(data, key, dice.randbytes)
     assert open_committed(key, sealed.wrapped, sealed.content, sealed.commitment) == data

@@ -20,7 +20,7 @@ MAX_LEVEL = 63
 MAX_ENTRY = 2**16 - 1
 """Bytes of one entry."""
 MAX_PATH = 80
-_PATH = re.compile(r"tile/(entries|[0-9]{1,2})/((?:x[0-9]{3}/){0,6}[0-9]{3})(?:\.p/([1-9][0-9]{0,2}))?")
+_PATH = re.compile(r"tile/(entries|[0-9]{1,2})/((?:x[0-9]{3}/){0,5}[0-9]{3})(?:\.p/([1-9][0-9]{0,2}))?")
 
 
 class TilePath(msgspec.Struct, frozen=True):
