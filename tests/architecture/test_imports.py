@@ -34,6 +34,9 @@ PLANTED = {
     "a desk that opens a socket": ("desks/cloned_plates/planted.py", "import socket\n"),
     "an engine that imports the web": ("engine/planted.py", "import saqtau.web.app\n"),
     "a device that imports the engine": ("devices/planted.py", "import saqtau.engine.store\n"),
+    "a ledger that imports the engine": ("ledger/planted.py", "import saqtau.engine.store\n"),
+    "a ledger that imports the roads": ("ledger/planted.py", "import saqtau.roads.graph\n"),
+    "a ledger on litestar": ("ledger/planted.py", "import litestar\n"),
     "an engine on litestar": ("engine/planted.py", "import litestar\n"),
 }
 
