@@ -1,6 +1,6 @@
 // The one place that talks to the server. Every refusal is a kind with fields, to be said in the reader's language.
 import { decodeItem, decodeLine, decodeOverview, decodeReads, decodeTablet } from './decode';
-import type { AccessSeen, DeskSpec, Facts, Item, ItemLine, Me, Overview, PlateReadRow, TabletView } from './types';
+import type { DeskSpec, Facts, Item, ItemLine, Me, Overview, PlateReadRow, TabletView } from './types';
 
 export type Kind =
 	| 'invalid'
@@ -109,7 +109,6 @@ export const makeCode = async (unit: string, officer: string): Promise<{ code: s
 	(await post('/api/tablet/codes', { unit, officer })) as { code: string; ends: number };
 export const readNearest = async (lat: number, lon: number, k: number): Promise<{ unit: string; seconds: number; metres: number }[]> =>
 	(await get('/api/units/nearest' + query({ lat, lon, k }))) as { unit: string; seconds: number; metres: number }[];
-export const readAccess = async (from: number, to: number): Promise<AccessSeen> => (await get('/api/access' + query({ from, to }))) as AccessSeen;
 export const setDuty = (on: boolean): Promise<unknown> => post('/api/tablet/duty', { on });
 export const readTablet = async (): Promise<TabletView> => decodeTablet(await get('/api/tablet'));
 export const postPositions = async (batch: unknown): Promise<number> => ((await post('/tablet/positions', batch)) as { accepted_to: number }).accepted_to;

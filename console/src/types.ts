@@ -142,27 +142,6 @@ export interface PlateReadRow {
 	speed: number | null;
 }
 
-export interface AccessLine {
-	id: string;
-	at: Instant;
-	viewer: string;
-	role: string;
-	action: string;
-	purpose: string;
-	object: string;
-	case: string | null;
-	decision: string;
-	policy: string;
-	delivered: number | null;
-}
-
-export interface AccessSeen {
-	entries: AccessLine[];
-	by_purpose: Record<string, number>;
-	by_role: Record<string, number>;
-	whole: boolean;
-}
-
 export interface TabletView {
 	unit: string;
 	status: string;

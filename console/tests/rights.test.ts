@@ -6,7 +6,7 @@ import { makesCodes, pagesOf, registersOf, watchesUnits } from '../src/shell/rig
 test('a role sees the pages that open for it and no other', () => {
 	expect(pagesOf(['operator'])).toEqual(['room', 'registers']);
 	expect(pagesOf(['inspector'])).toEqual(['room', 'registers', 'plates']);
-	expect(pagesOf(['auditor'])).toEqual(['room', 'registers', 'plates', 'access']);
+	expect(pagesOf(['auditor'])).toEqual(['room', 'registers', 'plates', 'oversight']);
 	expect(pagesOf(['administrator'])).toEqual(['registers']);
 	expect(pagesOf(['patrol'])).toEqual([]);
 	expect(pagesOf(['patrol', 'operator'])).toEqual(['room', 'registers']);

@@ -1,7 +1,7 @@
 // Which pages a role sees. The server decides what may be read; this only keeps doors that would not open out of sight.
 import { historyPurposes } from '../item/purpose';
 
-export type Page = 'room' | 'registers' | 'plates' | 'access';
+export type Page = 'room' | 'registers' | 'plates' | 'oversight';
 export type Register = 'cameras' | 'units' | 'officers' | 'vehicles';
 
 const ROOM = ['operator', 'duty_officer', 'inspector', 'prosecutor', 'auditor'];
@@ -13,7 +13,7 @@ export function pagesOf(roles: readonly string[]): Page[] {
 	if (one(roles, ROOM)) pages.push('room');
 	if (one(roles, [...ROOM, 'administrator'])) pages.push('registers');
 	if (historyPurposes(roles).length) pages.push('plates');
-	if (one(roles, ['prosecutor', 'auditor'])) pages.push('access');
+	if (one(roles, ['prosecutor', 'auditor'])) pages.push('oversight');
 	return pages;
 }
 
