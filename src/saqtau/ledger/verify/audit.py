@@ -1,7 +1,7 @@
 """The whole log: every entry read, every tile computed anew, up to the root that was signed."""
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Final
 
 import msgspec
@@ -73,6 +73,8 @@ class _Walk:
         self._published: Edge | None = None  # from the tiles of level 0, kept from where they say something else
         self._differing: list[tuple[str, int]] = []  # tile of level 0, entry that does not hash to what it says
         self._wrong: list[Finding] = []
+        self._above: list[Finding] = []  # tiles above the leaves that are not those of the entries
+        self._above_published: list[Finding] = []  # and those that are not those of the tiles of level 0
         self.classes: Counter[str] = Counter()
 
     def findings(self) -> list[Finding]:
@@ -83,8 +85,10 @@ class _Walk:
                 return self._wrong
             if first % SOME < WIDTH <= first:
                 self._say(f"{first:,} of {size:,} entries read")
-        self._tiles(tile for tile in self._computed.partial() if tile.level)
-        found = [*self._verdict(), *self._wrong, *self._days.findings()]
+        self._tiles(self._computed.partial(), self._above)
+        if self._published is not None:
+            self._tiles(self._published.partial(), self._above_published)
+        found = list(dict.fromkeys([*self._verdict(), *self._wrong, *self._days.findings()]))
         if not found:
             self._say(f"all {size:,} entries were read and every tile computed from them: they lead to the signed root")
             self._say(f"by class: {', '.join(f'{name} {count:,}' for name, count in sorted(self.classes.items()))}")
@@ -110,9 +114,10 @@ class _Walk:
             differing = [(path, first + at) for at in range(width) if published[at] != computed[at]]
             self._differing += differing[: MOST + 1 - len(self._differing)]
         self._computed, full = self._computed.append(computed)
+        self._tiles(full, self._above)
         if self._published is not None:
             self._published, full = self._published.append(published)
-        self._tiles(tile for tile in full if tile.level)
+            self._tiles(full, self._above_published)
         return True
 
     def _entries(self, path: TilePath) -> list[bytes] | None:
@@ -169,9 +174,11 @@ class _Walk:
             self.classes[leaf.klass.value] += 1
             self._days.see(at, leaf.day)
 
-    def _tiles(self, tiles: Iterator[Tile]) -> None:
+    def _tiles(self, tiles: Iterable[Tile], above: list[Finding]) -> None:
         """Tiles above the leaves, as computed, against what is published."""
         for tile in tiles:
+            if not tile.level or len(above) > MOST:
+                continue
             path = TilePath(tile.level, tile.index, tile.width)
             published = self._hashes(path)
             computed = [tile.hashes[at : at + HASH] for at in range(0, len(tile.hashes), HASH)]
@@ -180,7 +187,7 @@ class _Walk:
                 span = WIDTH**tile.level
                 begin = (tile.index * WIDTH + wrong) * span
                 what = f"hash {wrong} is not that of the tiles below it, over entries {begin} to {begin + span - 1}"
-                self._tell(path.text, what)
+                above.append(Finding(path.text, what))
 
     def _verdict(self) -> Iterator[Finding]:
         """Who is wrong where entries and tiles differ: the side that does not lead to the signed root."""
@@ -194,6 +201,7 @@ class _Walk:
                 yield Finding(f"entry {entry}", f"was changed: the signed root and {path} hold the hash of another")
             else:
                 yield Finding(f"entry {entry}", f"does not hash to what {path} holds")
+        yield from self._above if entries_hold or not tiles_hold else self._above_published
         if not entries_hold and not tiles_hold:
             other = self._computed.root().hex()
             yield Finding(
