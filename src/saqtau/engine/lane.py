@@ -27,6 +27,7 @@ ROOM: Final = 4 * BATCH
 PATIENCE: Final = 5.0
 """Seconds a batch is tried while the database is away."""
 _FIRST_PAUSE, _LAST_PAUSE = 0.02, 0.25
+_TURN: Final = 64  # batches until a busy log gives its connection back, so that another log gets one
 
 Parcel = tuple[Sequence[Entry], asyncio.Future[int]]
 
@@ -44,6 +45,7 @@ class Lane:
         self._waiting: deque[Parcel] = deque()
         self._count = 0
         self._work: asyncio.Task[None] | None = None
+        self._pg: Any = None  # held from batch to batch: taking one from the pool and giving it back costs a round trip
 
     def put(self, entries: Sequence[Entry]) -> asyncio.Future[int]:
         """Let entries (1 to BATCH, one commit) wait for their place: the index of the first.
@@ -66,11 +68,15 @@ class Lane:
 
     async def _run(self) -> None:
         parcels: list[Parcel] = []
+        batches = 0
         try:
             while self._waiting:
                 parcels = self._take()
                 if parcels:
                     await self._settle(parcels)
+                batches += 1
+                if batches % _TURN == 0:
+                    await self._give_back()
         except BaseException as error:  # cancelled, or a fault of ours: nobody may wait for ever
             self._refuse([*parcels, *self._waiting], error)
             self._waiting.clear()
@@ -78,6 +84,7 @@ class Lane:
             raise
         finally:
             self._work = None
+            await self._give_back()
 
     def _take(self) -> list[Parcel]:
         """The next batch: whole parcels, in the order they came. Who has gone away since is left out."""
@@ -119,6 +126,7 @@ class Lane:
                     # who has lost twice waits for his turn: else a faster process could be faster for ever
                     placed = await (self._try(entries, batch) if lost < 2 else self._try_locked(entries, batch))
             except Exception as error:
+                await self._give_back()  # it may be the connection that is broken
                 if not is_passing(error) or loop.time() + pause > end:
                     raise
                 await asyncio.sleep(pause)
@@ -129,18 +137,35 @@ class Lane:
             lost += 1
 
     async def _try(self, entries: Sequence[Entry], batch: str) -> int | None:
+        pg = await self._connection()
         if self._head is None:
-            self._head = await open_log(self._pool, self._signer, self._clock())
+            self._head = await open_log(pg, self._signer, self._clock())
         made = plan(self._head, entries, self._signer, batch, self._clock())
-        return self._answered(made, await self._pool.fetchrow(APPEND, *made.arguments))
+        return self._answered(made, await pg.fetchrow(APPEND, *made.arguments))
 
     async def _try_locked(self, entries: Sequence[Entry], batch: str) -> int | None:
-        async with self._pool.acquire() as pg, pg.transaction():
-            self._head = None
+        pg = await self._connection()
+        self._head = None
+        async with pg.transaction():
             head = read_head(await pg.fetchrow(LOCK, self._signer.name))
             made = plan(head, entries, self._signer, batch, self._clock())
             row = await pg.fetchrow(APPEND, *made.arguments)
         return self._answered(made, row)
+
+    async def _connection(self) -> Any:
+        if self._pg is None:
+            self._pg = await self._pool.acquire()
+        return self._pg
+
+    async def _give_back(self) -> None:
+        pg, self._pg = self._pg, None
+        if pg is not None:
+            try:
+                await self._pool.release(pg, timeout=_LAST_PAUSE)
+            except Exception as error:
+                if not is_passing(error):
+                    raise
+                pg.terminate()
 
     def _answered(self, made: Plan, row: Any) -> int | None:
         """The index, or None when somebody was faster; either way the head is known again."""

@@ -19,7 +19,7 @@ from saqtau.engine.failures import refusals
 from saqtau.engine.keys import Keys, Signers
 from saqtau.engine.lane import PATIENCE, Lane, open_log
 from saqtau.engine.sequencer import APPEND, BATCH, LOCK, Count, Entry, plan, read_head
-from saqtau.kernel.clock import SECOND, Clock, Instant
+from saqtau.kernel.clock import DAY, SECOND, Clock, Instant
 from saqtau.kernel.errors import Kind, Refused
 from saqtau.kernel.ids import uuid7_source
 from saqtau.ledger.leaf import Leaf, LeafClass, canonical, encode_leaf
@@ -30,7 +30,7 @@ __all__ = ["ACCESS", "EVIDENCE", "Count", "Draft", "Ledger", "Placed"]
 ACCESS: Final = "access"
 EVIDENCE: Final = "evidence"
 _KINDS = frozenset({ACCESS, EVIDENCE})
-_WORD = re.compile(r"[\x21-\x7e]{0,128}")
+_WORDS = re.compile(r"[\x21-\x7e]{0,128}(?: [\x21-\x7e]{0,128}){4}")
 _PARCEL = 1024  # entries of `append_all` that are sealed in one go: about 15 ms of the loop
 _FLIGHTS = 3  # parcels of one `append_all` that may wait at once
 
@@ -82,9 +82,9 @@ class Ledger:
         self._random = random
         self._ids = uuid7_source(clock, random)
         self._patience = patience
-        self._lanes: dict[str, Lane] = {}
+        self._lanes: dict[tuple[str, int, str], tuple[Lane, str]] = {}
         self._keks: dict[tuple[str, str], bytes] = {}
-        self._day, self._year, self._day_ends = "", 0, 0
+        self._day, self._day_ends = "", Instant(0)
         self._closed = asyncio.Event()
 
     async def append(self, draft: Draft) -> Placed:
@@ -148,7 +148,7 @@ class Ledger:
     async def close(self) -> None:
         """Take nothing more, and return when what waits is on disk or refused."""
         self._closed.set()
-        for lane in self._lanes.values():
+        for lane, _ in tuple(self._lanes.values()):
             await lane.drain()
 
     async def _prepare(self, draft: Draft) -> tuple[Lane, str, Entry]:
@@ -163,24 +163,24 @@ class Ledger:
         sealed = seal(canonical(draft.record), kek, self._random)
         leaf = encode_leaf(Leaf(sealed.commitment, draft.klass, day, draft.retention))
         entry = Entry(leaf, draft.klass, day, draft.retention, sealed.wrapped, sealed.content, draft.count)
-        origin = self._signers.origin(draft.kind, draft.region or 0, int(day[:4]))
-        return self._lane(origin), origin, entry
+        lane, origin = self._lane(draft.kind, draft.region or 0, day[:4])
+        return lane, origin, entry
 
-    def _lane(self, origin: str) -> Lane:
-        lane = self._lanes.get(origin)
-        if lane is None:
-            signer = self._signers.signer(origin)
-            lane = self._lanes[origin] = Lane(self._pool, signer, self._clock, self._ids, self._patience)
-        return lane
+    def _lane(self, kind: str, region: int, year: str) -> tuple[Lane, str]:
+        found = self._lanes.get((kind, region, year))
+        if found is None:
+            origin = self._signers.origin(kind, region, int(year))
+            lane = Lane(self._pool, self._signers.signer(origin), self._clock, self._ids, self._patience)
+            found = self._lanes[kind, region, year] = lane, origin
+        return found
 
     def _today(self) -> str:
         """The day of the leaf, UTC. Keys of other days are forgotten: what is written is written today."""
         now = self._clock()
-        day = day_of(now)
-        if day != self._day:
-            self._day = day
+        if not self._day_ends - DAY <= now < self._day_ends:
+            self._day, self._day_ends = day_of(now), Instant(now - now % DAY + DAY)
             self._keks.clear()
-        return day
+        return self._day
 
 
 def day_of(now: Instant) -> str:
@@ -196,6 +196,6 @@ def _check(draft: Draft) -> None:
     count = draft.count
     if count is None:
         return
-    words = (count.action, count.purpose, count.role, count.decision, count.policy)
-    if not all(map(_WORD.fullmatch, words)) or not 0 <= count.entries <= 1 or not 0 <= count.delivered < 2**48:
+    words = f"{count.action} {count.purpose} {count.role} {count.decision} {count.policy}"
+    if not _WORDS.fullmatch(words) or not 0 <= count.entries <= 1 or not 0 <= count.delivered < 2**48:
         raise Refused(Kind.INVALID, "a count has words of at most 128 signs, and no negative figure", count="invalid")
