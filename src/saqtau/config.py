@@ -81,6 +81,32 @@ class Reads(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     ] = None
 
 
+class Ledger(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The log of looking, and who witnesses it."""
+
+    authority: Annotated[
+        str,
+        Meta(
+            pattern=r"\A[a-z0-9][a-z0-9.-]{0,63}\Z",
+            description="Begins the name of every log, for ever: like the host name of the authority. "
+            "Settle it before the first entry.",
+        ),
+    ] = "saqtau.local"
+    witnesses: Annotated[
+        tuple[Annotated[str, Meta(pattern=r"\A[^ ]{1,1024} https?://[^ ]{1,500}\Z", max_length=1600)], ...],
+        Meta(
+            max_length=16,
+            description="Witnesses, each `KEY ADDRESS`: what `saqtau witness key` prints, and where it answers.",
+        ),
+    ] = ()
+    mirror_token: Annotated[
+        Path | None,
+        Meta(
+            description="File (0600) with the token that lets a witness copy the log; default `secrets/mirror-token`."
+        ),
+    ] = None
+
+
 class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Everything that can be set."""
 
@@ -89,6 +115,7 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     web: Web = Web()
     intake: Intake = Intake()
     reads: Reads = Reads()
+    ledger: Ledger = Ledger()
 
 
 DEFAULT = Path("saqtau.toml")
@@ -178,7 +205,7 @@ def _table(kind: type[msgspec.Struct]) -> list[str]:
             base, *more = get_args(base)
             metas += more
         told = next((meta.description for meta in metas if meta.description), "")
-        default = "-" if field.default is None else f"`{field.default}`"
+        default = "-" if field.default in (None, ()) else f"`{field.default}`"
         rows.append(f"| `{field.name}` | {_spelled(base)} | {default} | {told} |")
     return rows
 
@@ -187,5 +214,7 @@ def _spelled(kind: Any) -> str:
     names = {str: "text", int: "number", Path: "path", bool: "true or false"}
     if get_origin(kind) is Annotated:
         return _spelled(get_args(kind)[0])
+    if get_origin(kind) is tuple:
+        return f"list of {_spelled(get_args(kind)[0])}"
     parts = [part for part in get_args(kind) or (kind,) if part is not type(None)]
     return " or ".join(names[part] if part in names else _spelled(part) for part in parts)
