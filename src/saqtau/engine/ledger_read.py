@@ -19,7 +19,7 @@ from saqtau.kernel.errors import Kind, Refused
 from saqtau.ledger.leaf import Leaf, parse_leaf
 from saqtau.ledger.note import parse_note
 from saqtau.ledger.proof import encode_proof
-from saqtau.ledger.sealing import open_committed
+from saqtau.ledger.sealing import open_committed, unwrap
 from saqtau.ledger.tiles import ENTRIES, TileCache, TilePath, TileReader, pack_entries, unpack_entries
 from saqtau.ledger.tree import BITS, WIDTH, leaf_hashes, row_widths
 
@@ -71,6 +71,14 @@ class Opened(msgspec.Struct, frozen=True):
     leaf: Leaf
     record: dict[str, Any] | None
     why: str = ""  # "" | erased | key_missing | not_kept | damaged | held:<case> (readable, by that hold)
+
+
+class Unsealed(msgspec.Struct, frozen=True):
+    """An entry with the exact bytes committed to and the record's key; both None when it cannot be opened."""
+
+    leaf: bytes
+    record: bytes | None = None
+    dek: bytes | None = None
 
 
 async def logs(pg: Any) -> list[LogLine]:
@@ -153,8 +161,9 @@ class Proofs:
         return await self._prove(origin, size, lambda reader: reader.consistency(old))
 
     async def proof_of(self, origin: str, index: int) -> str:
-        """The `.tlog-proof` file of an entry: under the newest witnessed checkpoint that covers it, or the last one.
+        """The `.tlog-proof` file of an entry under the newest witnessed checkpoint that covers it, or the last one.
 
+        Its extra line is the leaf.
         Raises Refused: NOT_FOUND (`origin`, `index`), UNAVAILABLE.
         """
         size = await witnessed(self._pg, origin, index)
@@ -162,7 +171,8 @@ class Proofs:
         covered = size if size is not None else int(note.body.split("\n")[1])
         if not 0 <= index < covered:
             raise Refused(Kind.NOT_FOUND, f"{origin} has no entry {index}", index="unknown")
-        return encode_proof(index, await self.inclusion(origin, index, covered), note)
+        leaf = [one async for _, found in leaves(self._pg, origin, index, 1) for one in found]
+        return encode_proof(index, await self.inclusion(origin, index, covered), note, leaf[0])
 
     async def _prove(self, origin: str, size: int, make: Callable[[TileReader], Found]) -> Found:
         cache = self._caches.setdefault(origin, TileCache(self._tiles))
@@ -232,9 +242,42 @@ async def read_records(
                     yield one
 
 
-def _open(keys: Keys, start: int, entries: list[bytes], sealed: list[Any], held: list[Any]) -> list[Opened]:
-    """Open what can be opened of one bundle."""
-    found: dict[int, tuple[bytes | None, str, bytes, bytes]] = {}  # index -> key, why, wrapped, content
+async def read_entry(grant: Grant, pg: Any, keys: Keys, origin: str, index: int, now: Instant) -> Unsealed:
+    """One entry with the bytes that its leaf commits to and their key: what an outsider needs to check it himself.
+
+    Raises Refused: DENIED (the grant), NOT_FOUND (`origin`, `index`), UNAVAILABLE.
+    """
+    must_hold(grant, now, Action.READ_ACCESS)
+    with refusals():
+        log, size, _ = await _log(pg, origin)
+        if not 0 <= index < size:
+            raise Refused(Kind.NOT_FOUND, f"{origin} has no entry {index}", index="unknown")
+        start = index - index % WIDTH
+        packs = await pg.fetch(_PACKS, log, start, index + 1)
+        sealed = await pg.fetch(_SEALED, log, start, index + 1)
+        held = await pg.fetch(_HELD, log, index, index + 1)
+        leaf = [leaf for row in packs for leaf in unpack_entries(row["leaves"])][index - start]
+        return await asyncio.to_thread(_unseal, keys, index, leaf, sealed, held)
+
+
+def _unseal(keys: Keys, index: int, leaf: bytes, sealed: list[Any], held: list[Any]) -> Unsealed:
+    found, _ = _locks(keys, sealed, held)
+    key, _, wrapped, content = found.get(index, (None, "", b"", b""))
+    if key is None:
+        return Unsealed(leaf)
+    try:
+        record = open_committed(key, wrapped, content, parse_leaf(leaf).commitment)
+    except Refused:
+        return Unsealed(leaf)
+    return Unsealed(leaf, record, unwrap(key, wrapped))
+
+
+_Locks = dict[int, tuple[bytes | None, str, bytes, bytes]]  # index -> key, why, wrapped, content
+
+
+def _locks(keys: Keys, sealed: list[Any], held: list[Any]) -> tuple[_Locks, set[tuple[str, str]]]:
+    """What opens the records of a span, and the (class, day) whose records are gone."""
+    found: _Locks = {}
     erased: set[tuple[str, str]] = set()
     for row in sealed:
         if row["records"] is None:
@@ -247,6 +290,12 @@ def _open(keys: Keys, start: int, entries: list[bytes], sealed: list[Any], held:
         if row["index"] not in found or found[row["index"]][0] is None:
             key, why = _key(lambda row=row: keys.find_hold(row["hold"]))  # type: ignore[misc]
             found[row["index"]] = (key, why or f"held:{row['hold']}", row["wrapped"], row["content"])
+    return found, erased
+
+
+def _open(keys: Keys, start: int, entries: list[bytes], sealed: list[Any], held: list[Any]) -> list[Opened]:
+    """Open what can be opened of one bundle."""
+    found, erased = _locks(keys, sealed, held)
     opened = []
     for index, data in enumerate(entries, start):
         leaf = parse_leaf(data)
