@@ -61,3 +61,14 @@ def turns(index, size):
         found.append(left)
         index, size = (index, middle) if left else (index - middle, size - middle)
     return found[::-1]
+
+
+def consistency_turns(old, new):
+    """On which side each step of PROOF(old, D[0:new]) hangs, from below: left ones are hashed into both roots."""
+    found = []
+    while old < new:
+        step = split(new)
+        left = old <= step
+        found.append(left)
+        old, new = (old, step) if left else (old - step, new - step)
+    return found[::-1]

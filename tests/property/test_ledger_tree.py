@@ -5,7 +5,7 @@ import random
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
-from tests.property.naive_tree import NaiveTree, turns
+from tests.property.naive_tree import NaiveTree, consistency_turns, turns
 
 from saqtau.ledger.proof import verify_consistency, verify_inclusion
 from saqtau.ledger.tiles import TileReader, pack_entries, parse_path, tile_path, unpack_entries
@@ -175,6 +175,15 @@ def test_a_consistency_proof_serves_its_own_trees_only(small, new, data):
     assert not verify_consistency(old - 1, new, roots(old - 1), roots(new), proof)
     assert not verify_consistency(old, new, roots(old - 1), roots(new), proof)
     assert not verify_consistency(old, new, EMPTY, roots(new), proof)
+
+
+@given(new=st.integers(2, SMALL), data=st.data())
+def test_a_larger_size_may_not_be_claimed_for_a_root_unless_the_proof_has_the_same_turns(small, new, data):
+    old = data.draw(st.integers(1, new - 1))
+    roots, proof = small.naive.root, small.reader().consistency(old, new)
+    for other in range(old + 1, 2 * SMALL):
+        same = consistency_turns(old, other) == consistency_turns(old, new)
+        assert verify_consistency(old, other, roots(old), roots(new), proof) is same
 
 
 @given(place=st.integers(0, SMALL - 1), size=st.integers(1, SMALL - 1))

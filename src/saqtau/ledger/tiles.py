@@ -156,7 +156,7 @@ class TileReader:
         for tile in range(first // WIDTH, -(-(first + count) // WIDTH)):
             width = min(WIDTH, self.size - tile * WIDTH)
             bundle = unpack_entries(self._bring(TilePath(ENTRIES, tile, width)))
-            if len(bundle) < width:
+            if len(bundle) not in {width, WIDTH}:
                 refuse("entries", f"{entries_path(tile, width)}: {len(bundle)} entries where {width} belong")
             start = max(first - tile * WIDTH, 0)
             found += bundle[start : min(first + count - tile * WIDTH, width)]

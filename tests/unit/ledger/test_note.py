@@ -26,7 +26,8 @@ NOTE = """This is an example message.
 """The example of C2SP signed-note."""
 
 LOG = Signer("saqtau.local/75/access/2026", Ed25519PrivateKey.from_private_bytes(b"L" * 32))
-WITNESS = Signer("prosecutor.example/w1", Ed25519PrivateKey.from_private_bytes(b"W" * 32))
+WITNESS_KEY = Ed25519PrivateKey.from_private_bytes(b"W" * 32)
+WITNESS = Signer("prosecutor.example/w1", WITNESS_KEY)
 BODY = f"{LOG.name}\n1\n{base64.b64encode(b'r' * 32).decode()}\n"
 SEEN = 1_795_521_600
 
@@ -114,6 +115,11 @@ def test_a_cosignature_of_another_length_or_beyond_time_counts_nothing():
     for data in (b"x", b"x" * 71, b"x" * 73, b"\xff" * 72):
         line = f"— {WITNESS.name} {base64.b64encode(head + data).decode()}\n"
         assert check_cosignature(WITNESS.verifier(COSIGNATURE), note_of(line)) is None
+        assert check_cosignature(WITNESS.verifier(COSIGNATURE), note_of(cosign(WITNESS, BODY, SEEN), line)) is None
+    late = 2**63
+    signature = WITNESS_KEY.sign(f"cosignature/v1\ntime {late}\n{BODY}".encode())
+    line = f"— {WITNESS.name} {base64.b64encode(head + late.to_bytes(8, 'big') + signature).decode()}\n"
+    assert check_cosignature(WITNESS.verifier(COSIGNATURE), note_of(line)) is None, "signed, but no time"
     assert refused(cosign, WITNESS, BODY, 2**63) == {"time": "invalid"}
     assert refused(cosign, WITNESS, BODY, -1) == {"time": "invalid"}
 

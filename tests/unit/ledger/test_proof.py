@@ -80,6 +80,7 @@ def test_a_proof_of_inclusion_is_refused_when_its_shape_is_wrong():
     assert verify_inclusion(LEAF, 0, 1, [], LEAF)
     assert not verify_inclusion(LEAF, 0, 2, [], LEAF)
     assert not verify_inclusion(LEAF, 0, 1, [OTHER], ROOT)
+    assert not verify_inclusion(LEAF, 0, 1, [OTHER], node_hash(OTHER, LEAF)), "nothing is above the root"
     assert not verify_inclusion(LEAF, 2, 2, [OTHER], ROOT)
     assert not verify_inclusion(LEAF, -1, 2, [OTHER], ROOT)
     assert not verify_inclusion(LEAF, 0, 0, [], EMPTY)
@@ -96,7 +97,13 @@ def test_a_proof_of_consistency_is_refused_when_its_shape_is_wrong():
     assert not verify_consistency(2, 1, ROOT, LEAF, [OTHER])
     assert not verify_consistency(-1, 2, LEAF, ROOT, [OTHER])
     assert not verify_consistency(1, 2, LEAF, ROOT, [OTHER[:-1]])
-    assert not verify_consistency(1, 2, LEAF[:-1], ROOT, [OTHER])
+    assert not verify_consistency(1, 2, LEAF[:-1], node_hash(LEAF[:-1], OTHER), [OTHER])
+    assert not verify_consistency(1, 2, LEAF, node_hash(LEAF, b"x"), [b"x"])
+    left, third, fourth = ROOT, b"c" * 32, b"d" * 32
+    three, four = node_hash(left, third), node_hash(left, node_hash(third, fourth))
+    assert verify_consistency(3, 4, three, four, [third, fourth, left])
+    above = [node_hash(OTHER, three), node_hash(OTHER, four)]
+    assert not verify_consistency(3, 4, *above, [third, fourth, left, OTHER]), "nothing is above the root"
 
 
 def test_trees_of_one_size_are_consistent_when_they_are_equal():

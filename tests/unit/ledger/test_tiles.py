@@ -120,13 +120,20 @@ def test_a_tile_that_is_not_there_at_all_is_not_found():
     assert caught.value.kind is Kind.NOT_FOUND
 
 
-def test_tiles_of_another_width_are_refused():
+@pytest.mark.parametrize("path", ["tile/0/000", "tile/0/002.p/88", "tile/1/000.p/2"])
+@pytest.mark.parametrize("hashes", [-1, 1])
+def test_tiles_of_another_width_are_refused(path, hashes):
     kept = stored(600)
-    for path, field in (("tile/0/002.p/88", "tile"), ("tile/0/000", "tile"), ("tile/entries/002.p/88", "entries")):
-        cut = dict(kept)
-        cut[path] = cut[path][:-32]
-        reader = TileReader(read_from(cut), 600)
-        assert set(refused(lambda reader=reader: (reader.hashes(0, 600), reader.entries(0, 600)))) == {field}
+    kept[path] = kept[path][:-32] if hashes < 0 else kept[path] + b"h" * 32
+    reader = TileReader(read_from(kept), 600)
+    assert refused(lambda: (reader.root(), reader.hashes(0, 600))) == {"tile": "invalid"}
+
+
+@pytest.mark.parametrize(("tile", "count"), [(0, 255), (0, 257), (2, 87), (2, 89)])
+def test_bundles_of_another_count_are_refused(tile, count):
+    kept = stored(600)
+    kept[entries_path(tile, 256 if tile == 0 else 88)] = pack_entries(LEAVES[:count])
+    assert refused(TileReader(read_from(kept), 600).entries, 0, 600) == {"entries": "invalid"}
 
 
 def test_a_reader_refuses_what_lies_beyond_its_size():
@@ -154,3 +161,7 @@ def test_a_cache_spares_tiles_that_were_read_and_forgets_the_least_used():
     assert asked == ["tile/0/000", "tile/0/001.p/44", "tile/0/001"], "a partial tile is another at every size"
     TileReader(read, 600, cache).hashes(0, 1)
     assert asked[-1] == "tile/0/000", "the cache has room for two"
+    del asked[:]
+    for index in (0, 256, 0, 512, 0):
+        TileReader(read, 600, cache).hashes(index, 1)
+    assert asked == ["tile/0/002.p/88"], "what was used last stays"
