@@ -97,7 +97,7 @@ export function worst(logs: readonly LogState[], now: Instant): LogState | null 
 	return late.sort((a, b) => a.since! - b.since!)[0] ?? null;
 }
 
-export const KINDS = ['live', 'view', 'search', 'export', 'denied', 'breakglass'] as const;
+export const KINDS = ['live', 'view', 'search', 'export', 'other', 'denied', 'breakglass'] as const;
 export type Kind = (typeof KINDS)[number];
 export type Sums = { today: number; week: number; month: number };
 
@@ -118,7 +118,7 @@ export function byKind(counts: readonly Count[]): Record<Kind, Sums> {
 export const linesOf = (counts: readonly Count[], kind: Kind): Count[] =>
 	counts.filter((one) => one.kind === kind).sort((a, b) => b.month - a.month || b.today - a.today || a.purpose.localeCompare(b.purpose) || a.role.localeCompare(b.role));
 
-export const classOf: Record<Kind, string> = { live: 'view', view: 'view', search: 'search', export: 'export', denied: 'deny', breakglass: 'breakglass' };
+export const classOf: Record<Kind, string> = { live: 'view', view: 'view', other: 'view', search: 'search', export: 'export', denied: 'deny', breakglass: 'breakglass' };
 
 export interface Place {
 	origin: string;

@@ -18,8 +18,8 @@ from saqtau.kernel.clock import Instant
 FEW: Final = 5
 """A count below this, but for none at all, is withheld."""
 
-LOOKS: Final = ("live", "view", "search", "export")
-"""Kinds of looks that were allowed, in the order they are told; "denied" stands by itself."""
+LOOKS: Final = ("live", "view", "search", "export", "other")
+"""Kinds of looks that were allowed, in the order they are told; "denied" and "breakglass" stand by themselves."""
 REVIEWS: Final = ("in_time", "late", "open")
 """What became of a use of break-glass: reviewed within 72 h, later, or not yet."""
 ALERTS: Final = ("stopped", "not_seen", "wrong", "cancelled", "lapsed", "open")
@@ -91,7 +91,7 @@ class Figures(msgspec.Struct, frozen=True, kw_only=True):
     month: Month
     finished: bool
     authority: str
-    looks: tuple[Cell, ...]  # (kind, purpose, role), kind of LOOKS or "denied"
+    looks: tuple[Cell, ...]  # (kind of LOOKS or "denied", purpose, role)
     reviews: tuple[Cell, ...]  # (outcome of REVIEWS,)
     alerts: tuple[Cell, ...]  # (outcome of ALERTS,)
     erasures: tuple[Cell, ...]  # (what of ERASURES,)
@@ -163,13 +163,18 @@ def published(figures: Figures) -> Published:
     )
 
 
+_CONTENT: Final = frozenset({"item.read", "picture.read"})
+
+
 def kind_of(klass: str, action: str) -> str | None:
-    """Where an entry of the ledger is counted among the looks; None for what is no look."""
+    """What kind of look an entry of the ledger stands for; None for what is no look. Each entry is counted once."""
     match klass:
         case "view":
-            return "live" if action.endswith(".watch") else "view"
-        case "search" | "export":
+            return "live" if action.endswith(".watch") else "view" if action in _CONTENT else "other"
+        case "search" | "breakglass":
             return klass
+        case "export":
+            return "export" if action == "export.receive" else None  # asked for and approved is not yet taken out
         case "deny":
             return "denied"
         case _:

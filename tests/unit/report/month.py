@@ -19,7 +19,7 @@ def month(**changes: object) -> Figures:
             Cell(("live", "duty", "operator"), 12_408),
             Cell(("search", "case", "inspector"), 96),
             Cell(("search", "incident", "duty_officer"), 214),
-            Cell(("view", "duty", "duty_officer"), 311),
+            Cell(("other", "duty", "duty_officer"), 311),
             Cell(("view", "incident", "operator"), 5_170),
             Cell(("view", "oversight", "prosecutor"), 44),
         ),
