@@ -161,7 +161,11 @@ def test_a_cache_spares_tiles_that_were_read_and_forgets_the_least_used():
     assert asked == ["tile/0/000", "tile/0/001.p/44", "tile/0/001"], "a partial tile is another at every size"
     TileReader(read, 600, cache).hashes(0, 1)
     assert asked[-1] == "tile/0/000", "the cache has room for two"
-    del asked[:]
+
+
+def test_what_a_cache_was_asked_for_last_stays():
+    asked = []
+    reader = TileReader(read_from(stored(600), asked), 600, TileCache(tiles=2))
     for index in (0, 256, 0, 512, 0):
-        TileReader(read, 600, cache).hashes(index, 1)
-    assert asked == ["tile/0/002.p/88"], "what was used last stays"
+        reader.hashes(index, 1)
+    assert asked == ["tile/0/000", "tile/0/001", "tile/0/002.p/88"]
