@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import hashlib
 import random
 import secrets
 import time
@@ -14,9 +15,11 @@ from saqtau.engine.feeding import WitnessAt
 from saqtau.engine.keys import Keys, Signers
 from saqtau.engine.ledger import ACCESS, Draft, Ledger
 from saqtau.engine.notary import Notary
+from saqtau.engine.picture_entries import enter_pictures
 from saqtau.kernel.clock import Instant
+from saqtau.kernel.errors import Kind, Refused
 from saqtau.kernel.ids import uuid7_source
-from saqtau.ledger.leaf import LeafClass
+from saqtau.ledger.leaf import LeafClass, parse_leaf
 from saqtau.ledger.note import check_cosignature, parse_note
 
 pytestmark = pytest.mark.anyio
@@ -106,3 +109,36 @@ async def test_each_checkpoint_is_cosigned_and_the_cosignature_is_kept(pool, led
             assert check_cosignature(witness.verifier, note) is not None
     assert witness.log(origin).size == (await state(pool, witness, origin))["log_size"]
     assert witness.evidence() == []
+
+
+async def keep_picture(pg, item, name, data=b"jpeg", region=2):
+    await pg.execute(
+        "insert into picture (item, name, media, sha256, size, region, at) "
+        "values ($1, $2, 'image/jpeg', $3, $4, $5, 1)",
+        item, name, hashlib.sha256(data).digest(), len(data), region,
+    )  # fmt: skip
+
+
+async def test_a_picture_becomes_one_entry_of_the_evidence_log(pool, ledger, pg_worker):
+    for name in ("crop", "scene"):
+        await keep_picture(pg_worker, "item-1", name, name.encode())
+    assert await enter_pictures(pool, ledger) == 2
+    assert await enter_pictures(pool, ledger) == 0
+    rows = await pool.fetch("select * from picture_entry where item = 'item-1' order by name")
+    assert [row["name"] for row in rows] == ["crop", "scene"]
+    origin, _, index = rows[1]["entry"].partition("#")
+    assert origin.split("/")[1:3] == ["02", "evidence"]
+    entry = await ledger_read.leaves(pool, origin, int(index), 1).__anext__()
+    assert parse_leaf(entry[1][0]).klass is LeafClass.PICTURE
+
+
+async def test_a_picture_whose_entry_could_not_be_written_is_entered_later_and_once(pool, ledger, pg_worker, tmp_path):
+    await keep_picture(pg_worker, "item-2", "crop")
+    closed = Ledger(pool, Signers("saqtau.test", SEED), Keys(tmp_path / "keys"), now, secrets.token_bytes)
+    await closed.close()
+    with pytest.raises(Refused) as refused:
+        await enter_pictures(pool, closed)
+    assert refused.value.kind is Kind.UNAVAILABLE
+    done = await asyncio.gather(*(enter_pictures(pool, ledger) for _ in range(3)))
+    assert sum(done) == 1
+    assert await pool.fetchval("select count(*) from picture_entry where item = 'item-2'") == 1

@@ -46,7 +46,7 @@ async def test_it_comes_up_heals_and_stops_without_orphans(home):
     process = home.start()
     await up(home, process)
     health = home.health()
-    assert set(health) == {"postgres", "nats", "worker-1", "intake", "web"}
+    assert set(health) == {"postgres", "nats", "worker-1", "notary", "intake", "web"}
     assert {one["state"] for one in health.values()} == {"up"}
 
     for name in ("web", "worker-1"):

@@ -14,6 +14,7 @@ from saqtau.engine.place import read_secret
 from saqtau.engine.registers import Report
 from saqtau.engine.verify import Finding
 from saqtau.kernel.errors import Kind, Refused
+from saqtau.ledger.witness.apart import refuse_witness_near
 from saqtau.web.people import Person
 
 Say = Callable[[str], None]
@@ -28,6 +29,8 @@ def start(config: Config, *, demonstration: bool, say: Say) -> None:
     """Start everything and watch over it until Ctrl-C."""
     from saqtau.bootstrap.run import run_until_stopped
 
+    if not demonstration:
+        refuse_witness_near(config.engine.folder)
     asyncio.run(run_until_stopped(stand(config), demonstration=demonstration, say=say))
 
 

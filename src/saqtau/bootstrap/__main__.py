@@ -1,4 +1,4 @@
-"""One part of Saqtau as a process: `python -m saqtau.bootstrap intake|web|worker|simulate --config FILE`."""
+"""One part of Saqtau as a process: `python -m saqtau.bootstrap intake|web|worker|notary|simulate --config FILE`."""
 
 import argparse
 import asyncio
@@ -12,7 +12,7 @@ from saqtau.bootstrap import configured, logs
 from saqtau.bootstrap.ground import Ground, stand
 from saqtau.kernel.errors import Refused
 
-PARTS = ("intake", "web", "worker", "simulate")
+PARTS = ("intake", "web", "worker", "notary", "simulate")
 
 
 async def _run(part: str, ground: Ground) -> None:
@@ -34,6 +34,10 @@ async def _run(part: str, ground: Ground) -> None:
             from saqtau.bootstrap.web import answer
 
             await answer(ground, stop)
+        case "notary":
+            from saqtau.bootstrap.notary import notarise
+
+            await notarise(ground, stop)
         case _:
             from saqtau.bootstrap.worker import work
 

@@ -3,20 +3,26 @@
 import asyncio
 import os
 import signal
+import socket
+import sys
 from pathlib import Path
 from random import SystemRandom
 
 import msgspec
 
+from saqtau.bootstrap import witness as office
 from saqtau.bootstrap.admin import import_file, read_map
 from saqtau.bootstrap.ground import Ground, ids, now
+from saqtau.bootstrap.witness import Offered
 from saqtau.devices.tablet.compose import new_key
 from saqtau.engine import postgres
 from saqtau.engine.atlas import need, open_atlas, place_cameras
+from saqtau.engine.part import Part
 from saqtau.engine.place import write_private
 from saqtau.engine.postgres import APP, WORKER
 from saqtau.engine.supervisor import Say
 from saqtau.kernel.errors import Kind, Refused
+from saqtau.ledger.witness.loglist import LogList, compose_list
 from saqtau.simulate.city import make_city
 from saqtau.simulate.drive import Tablet, drive
 from saqtau.simulate.files import REGISTERS, WATCHLIST, read_registers, write_registers
@@ -28,6 +34,7 @@ from saqtau.web.people import Person
 
 SEED = 2026
 REGION = 3
+WITNESS = "witness.demonstration/1"
 KNOWN_AFTER = 2.5
 """Seconds until the intake has read who was enrolled."""
 KINDS = {"sites.csv": "sites", "cameras.geojson": "cameras", "units.csv": "units", "officers.csv": "officers"}
@@ -131,6 +138,41 @@ async def _add_people(ground: Ground, registers: Registers, say: Say) -> None:
     finally:
         await pool.close()
     write_private(_passwords_file(ground), msgspec.json.encode(passwords).decode())
+
+
+def witness_folder(ground: Ground) -> Path:
+    """Where the demonstration's witness lives: beside the log, never in it."""
+    folder = ground.place.folder
+    return folder.with_name(f"{folder.name}-witness")
+
+
+def witness_beside(ground: Ground) -> tuple[Ground, Part]:
+    """The ground with a witness of the demonstration's in its configuration, and that witness as a part.
+
+    It stands for the prosecutor's: own folder, own key. That the police start it is why it proves nothing.
+    """
+    folder = witness_folder(ground)
+    vkey = office.key(folder) if office.is_made(folder) else office.make(folder, WITNESS, demonstration=True)
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        listen = f"127.0.0.1:{probe.getsockname()[1]}"
+    web = ground.config.web
+    authority = ground.signers.signer(ground.authority)
+    offered = Offered(authority.verifier(), LogList(authority.name, ()), compose_list(authority, ()).encode())
+    office.watch_authority(folder, offered, f"http://{web.host}:{web.port}", ground.mirror_token)
+    ledger = msgspec.structs.replace(ground.config.ledger, witnesses=(f"{vkey} http://{listen}",))
+    command = (sys.executable, "-m", "saqtau.cli", "witness", "run", "--folder", str(folder), "--listen", listen)
+    config = msgspec.structs.replace(ground.config, ledger=ledger)
+    return msgspec.structs.replace(ground, config=config), Part(name="witness", command=command)
+
+
+def witness_told(ground: Ground) -> str:
+    """Where the witness is, and who keeps it in life."""
+    folder = witness_folder(ground)
+    return (
+        f"A witness cosigns the log of looking, for the demonstration only: {folder}\n"
+        f"In life the prosecutor's office keeps it, on a machine of its own. saqtau witness logs --folder {folder}"
+    )
 
 
 def partner(registers: Registers) -> Account:

@@ -58,6 +58,7 @@ def parts_of(ground: Ground, config: Path) -> list[Part]:
     workers = [child(f"worker-{n + 1}", "worker", config) for n in range(settings.engine.workers)]
     return [
         *workers,
+        child("notary", "notary", config),
         child("intake", "intake", config, (settings.intake.host, settings.intake.port)),
         child("web", "web", config, (settings.web.host, settings.web.port)),
     ]
@@ -101,9 +102,12 @@ async def _run(ground: Ground, stop: asyncio.Event, *, demonstration: bool, say:
         if supervisor is None:
             raise Refused(Kind.CONFLICT, f"a Saqtau runs in {ground.place.folder} already", folder="in_use")
         config = ground.place.run / "saqtau.toml"
-        write_private(config, encode(ground.config))
         if demonstration:
             await show.prepare(ground, say)
+            ground, witness = show.witness_beside(ground)
+            await supervisor.start(witness)
+            say(show.witness_told(ground))
+        write_private(config, encode(ground.config))
         await _serve(ground, supervisor, config, stop, demonstration=demonstration, say=say)
 
 

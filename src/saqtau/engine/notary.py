@@ -5,8 +5,8 @@ or not. How each witness does stands in `ledger_witness`; what it holds against 
 """
 
 import asyncio
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from typing import Any, Final
 
 import httpx
@@ -18,7 +18,7 @@ from saqtau.engine.failures import is_passing, told
 from saqtau.engine.feeding import TOLD_FORK, Heard, Says, WitnessAt, longer, understand
 from saqtau.engine.ledger import Ledger
 from saqtau.engine.ledger_read import Proofs
-from saqtau.kernel.clock import MINUTE, Clock, after
+from saqtau.kernel.clock import MINUTE, Clock, Instant, after
 from saqtau.kernel.ids import Ids
 from saqtau.ledger.leaf import LeafClass
 from saqtau.ledger.note import parse_note
@@ -32,6 +32,8 @@ ALIVE: Final = 5 * MINUTE
 """After so long a quiet log is shown to the witness again: its silence must not look like the log's."""
 AWAY: Final = 1 * MINUTE
 """A witness that is away for so long gets an entry."""
+THIN: Final = 10 * MINUTE
+"""How long a checkpoint waits for a cosignature."""
 RETENTION: Final = "oversight_10y"
 FORGOT: Final = "forgot"
 """A witness says to have seen less than it has cosigned: it was put back itself."""
@@ -109,7 +111,7 @@ class Notary:
 
     async def _begin(self) -> bool:
         """Read how the witnesses did, and enter which are new and which were taken away; False: try again."""
-        with _lived_through():
+        with _LivedThrough():
             rows = await self._pool.fetch(_STATES)
             known = {row["name"]: row["vkey"] for row in rows}
             for one in self._witnesses:
@@ -139,7 +141,7 @@ class Notary:
         """See which logs have grown."""
         while not stop.is_set():
             pause = 1.0
-            with _lived_through():
+            with _LivedThrough():
                 heads = {row["id"]: Head(*row) for row in await self._pool.fetch(_HEADS)}
                 if heads != self._heads:
                     self._heads = heads
@@ -171,7 +173,7 @@ class Notary:
         """Send one checkpoint and keep what came of it. Whatever goes wrong is told and tried again later."""
         feed = self._feed(witness, head)
         done = False
-        with _lived_through():  # the record is away, or a fault of ours: the witness is not to blame
+        with _LivedThrough():  # the record is away, or a fault of ours: the witness is not to blame
             heard = await self._send(witness, http, feed, head)
             if heard.says is Says.COSIGNED:
                 await self._cosigned(witness, feed, head, heard.line)
@@ -241,7 +243,7 @@ class Notary:
         feeds = [feed for (name, _), feed in self._feeds.items() if name == witness.name]
         since = min((feed.away for feed in feeds if feed.away is not None and _is_away(feed.trouble)), default=None)
         entered = self._away.get(witness.name)
-        with _lived_through():  # the ledger is away: the next turn tries again
+        with _LivedThrough():  # the ledger is away: the next turn tries again
             if since is not None and entered is None and self._clock() - since >= AWAY:
                 await self._enter(0, "away", witness.name, {"since": since})
                 self._away[witness.name] = since
@@ -253,6 +255,14 @@ class Notary:
         told_ = {"witness": witness, **about}
         draft = said(self._ids(), self._clock(), LeafClass.WITNESS, f"witness.{what}", region, None, told_)
         await self._ledger.append(msgspec.structs.replace(draft, retention=RETENTION))
+
+
+async def thin(pool: Any, now: Instant) -> int:
+    """Remove checkpoints of more than `THIN` ago that nobody cosigned, but for the last of each log; how many went."""
+    gone = 0
+    for row in await pool.fetch("select id from ledger_log"):
+        gone += await pool.fetchval("select ledger_thin($1, $2)", row["id"], now - THIN)
+    return gone
 
 
 def _as_left(row: Mapping[str, Any]) -> Feed:
@@ -281,13 +291,16 @@ async def _rest(event: asyncio.Event, seconds: float) -> None:
         await asyncio.wait_for(event.wait(), seconds)
 
 
-@contextmanager
-def _lived_through() -> Iterator[None]:
-    """Go on after a failure: an outage is told, a fault with its trace."""
-    try:
-        yield
-    except Exception as error:
+class _LivedThrough:
+    """`with _LivedThrough()`: go on after a failure; an outage is told, a fault with its trace."""
+
+    def __enter__(self) -> None: ...
+
+    def __exit__(self, _kind: object, error: BaseException | None, _trace: object) -> bool:
+        if not isinstance(error, Exception):
+            return False
         if is_passing(error):
             log.warning("the notary waits", error=told(error))
         else:
-            log.exception("the notary failed")
+            log.error("the notary failed", exc_info=error)
+        return True
