@@ -5,8 +5,11 @@ PY := .venv/bin/python
 DIST := src/saqtau/web/dist
 CONSOLE := $(shell find console -path console/node_modules -prune -o -type f -print 2>/dev/null) $(wildcard src/saqtau/locales/*.json)
 FOLDER ?= .saqtau
+# the verifier over golang.org/x/mod is built where Go and Debian's golang-golang-x-mod-dev are there; else its tests are skipped
+GOCODE := /usr/share/gocode
+GOCHECK := $(and $(shell command -v go 2>/dev/null),$(wildcard $(GOCODE)/src/golang.org/x/mod/sumdb/tlog),.foreign/logcheck)
 .DEFAULT_GOAL := help
-.PHONY: help run test lint unit engine engine-record engine-api console-check e2e test-cluster test-long bench clean
+.PHONY: help run test lint unit engine engine-record engine-api console-check foreign e2e test-cluster test-long bench clean
 
 help: ## Show this list
 	@awk 'BEGIN{FS=":.*##"} /^[a-z0-9-]+:.*##/{printf "  make %-14s %s\n",$$1,$$2}' $(MAKEFILE_LIST)
@@ -14,7 +17,7 @@ help: ## Show this list
 run: .venv/.synced $(DIST)/index.html ## Set up if needed, then start the demonstration city
 	@$(PY) -m saqtau.cli run --demonstration --folder $(FOLDER)
 
-test: lint unit engine console-check e2e ## Set up if needed, then check everything (not the long benches)
+test: lint unit engine foreign console-check e2e ## Set up if needed, then check everything (not the long benches)
 	@echo "make test: everything passed"
 
 lint: .venv/.synced ## Style, import rules, types
@@ -40,6 +43,9 @@ console-check: .venv/.synced console/node_modules/.synced ## Console: types, tes
 	PATH="$(CURDIR)/.venv/bin:$$PATH" npm --prefix console test
 	@$(MAKE) --no-print-directory $(DIST)/index.html
 
+foreign: .venv/.synced .foreign/.synced $(GOCHECK) ## The ledger, checked by programs that nobody here wrote
+	.venv/bin/pytest -rs tests/foreign
+
 e2e: .venv/.synced $(DIST)/index.html ## The whole house in a real browser
 	.venv/bin/pytest -rs tests/e2e
 
@@ -55,13 +61,20 @@ bench: .venv/.synced ## Every figure of the README, beside its peers (long)
 	@for claim in bench/*.py; do echo "== $$claim"; $(PY) $$claim || exit 1; done
 
 clean: ## Remove what was built and the demonstration's data
-	rm -rf .venv .tools $(DIST) console/node_modules $(FOLDER)
+	rm -rf .venv .tools .foreign $(DIST) console/node_modules $(FOLDER)
 
 .tools/bin/uv:
 	python3 -m venv .tools && .tools/bin/pip install -q uv==0.13.9
 
 .venv/.synced: pyproject.toml uv.lock | $(filter .tools/bin/uv,$(UV))
 	$(UV) sync --frozen -q --inexact && touch $@
+
+# they declare Python 3.12 and run on 3.11; their own needs are in the environment of the tests
+.foreign/.synced: tests/foreign/requirements.txt .venv/.synced
+	$(UV) pip install -q --python $(PY) --python-version 3.12 --no-deps --require-hashes --target .foreign/python -r $< && touch $@
+
+.foreign/logcheck: tests/foreign/main.go | .foreign/.synced
+	GO111MODULE=off GOPATH=$(GOCODE) go build -trimpath -o $@ $<
 
 console/node_modules/.synced: console/package-lock.json console/package.json .venv/.synced
 	PATH="$(CURDIR)/.venv/bin:$$PATH" npm --prefix console ci --no-audit --no-fund --loglevel=error && touch $@
