@@ -18,7 +18,7 @@ from saqtau.ledger.tiles import TileReader
 
 @dataclass(frozen=True)
 class Given:
-    """witness: vkey of who cosigned; older: a checkpoint's file; entry: file of the entry `index`, whose bytes are `leaf`."""
+    """witness: vkey of who cosigned; older: file of a checkpoint; entry: file of the entry `index`, which is `leaf`."""
 
     folder: Path
     vkey: str
