@@ -91,10 +91,11 @@ class TileCache:
 
     def get(self, key: tuple[int, int, int]) -> bytes | None:
         """The heap of a tile (level, index, width), or None."""
-        found = self._kept.get(key)
-        if found is not None:
+        try:
             self._kept.move_to_end(key)
-        return found
+            return self._kept[key]
+        except KeyError:
+            return None
 
     def put(self, key: tuple[int, int, int], heap: bytes) -> None:
         """Keep a tile's heap."""

@@ -194,7 +194,8 @@ def test_a_verifier_key_is_refused(vkey):
 
 def test_a_key_of_a_kind_we_cannot_check_is_refused_as_such():
     mldsa = base64.b64encode(b"\6" + b"k" * 1312).decode()
-    assert refused(Verifier.parse, f"a.b+00000000+{mldsa}") == {"vkey": "too_large"}
+    assert refused(Verifier.parse, f"a.b+00000000+{mldsa}") == {"vkey": "unknown_kind"}
+    assert refused(Verifier.parse, f"a.b+00000000+{mldsa * 3}") == {"vkey": "too_large"}
     assert refused(Verifier.parse, f"a.b+00000000+{base64.b64encode(bytes([2]) + b'k' * 32).decode()}") == {
         "vkey": "unknown_kind"
     }
