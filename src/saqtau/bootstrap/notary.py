@@ -1,4 +1,4 @@
-"""The notary: witnesses are fed, pictures entered, entries that came late appended, old checkpoints thinned."""
+"""The notary: witnesses are fed, pictures entered, late entries appended, the old erased, old checkpoints thinned."""
 
 import asyncio
 from random import SystemRandom
@@ -7,7 +7,10 @@ import structlog
 
 from saqtau.bootstrap.ground import Ground, ids, links, now
 from saqtau.engine import postgres
+from saqtau.engine.blobs import Blobs
+from saqtau.engine.erasure import erase_ended
 from saqtau.engine.feeding import parse_witnesses
+from saqtau.engine.forgetting import forget_due
 from saqtau.engine.journal import ensure_streams
 from saqtau.engine.notary import Notary, thin
 from saqtau.engine.picture_entries import BATCH, enter_pictures
@@ -33,9 +36,16 @@ async def notarise(ground: Ground, stop: asyncio.Event) -> None:
         while await enter_pictures(pool, ledger) == BATCH and not stop.is_set():
             pass
 
+    blobs, terms = Blobs(ground.blobs), ground.keeping.history
+
+    async def retention() -> None:
+        await erase_ended(pool, blobs, terms, now(), ledger)
+        await forget_due(pool, ledger, ground.keys, terms, now())
+
     chores = [
         every(0.5, "pictures", pictures, stop),
         every(1.0, "late entries", lambda: late.drain(pool, ledger, now), stop),
+        every(60.0, "retention", retention, stop),
         every(60.0, "checkpoints", lambda: thin(pool, now()), stop),
     ]
     await asyncio.gather(notary.run(stop), *chores)

@@ -13,7 +13,6 @@ from saqtau.engine import outbox, sealing, silence, store
 from saqtau.engine.atlas import Whereabouts, open_atlas
 from saqtau.engine.blobs import Blobs
 from saqtau.engine.claims import committed
-from saqtau.engine.erasure import erase_ended
 from saqtau.engine.journal import POSITIONS, READS, ensure_streams, trim
 from saqtau.engine.positions import LIVE, Positions, hear, last_fixes
 from saqtau.engine.postgres import WORKER
@@ -82,7 +81,6 @@ async def work(ground: Ground, stop: asyncio.Event) -> None:
 
     async def keep_house() -> None:
         await sealing.keep_house(pool, history, keeping, now())
-        await erase_ended(pool, blobs, keeping.history, now())
         await pool.execute("delete from quarantine where at < $1", now() - keeping.history["quarantine_7d"])
 
     async def tell() -> None:

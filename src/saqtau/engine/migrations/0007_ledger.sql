@@ -432,8 +432,44 @@ begin
     return gone;
 end $$;
 
+-- Lives that end leave an `erase` leaf too, so the function now says which went (0005 counted them only): their ids and
+-- regions, and the SHA-256 of pictures that nothing names any more, whose files are the caller's to remove.
+drop function erase_ended;
+create function erase_ended(class text, before_ bigint, now_ bigint, most int,
+    out lives text[], out regions int2[], out entries_ bigint, out pictures_ bigint, out files bytea[])
+    language plpgsql security definer set search_path = public, pg_temp as $$
+declare
+    digests bytea[];
+begin
+    select coalesce(array_agg(id order by id), '{}'), coalesce(array_agg(region order by id), '{}')
+    into lives, regions from (
+        select i.id, i.region from item i
+        where i.retention = class and i.ended < before_ and not exists (select 1 from item c where c.parent = i.id)
+        order by i.ended limit most for update skip locked
+    ) due;
+    files := '{}';
+    entries_ := 0;
+    pictures_ := 0;
+    if cardinality(lives) = 0 then
+        return;
+    end if;
+    perform set_config('app.erasing', 'on', true);
+    with out as (delete from picture where item = any (lives) returning sha256)
+        select array_agg(distinct sha256), count(*) into digests, pictures_ from out;
+    with out as (delete from entry where item = any (lives) returning 1) select count(*) into entries_ from out;
+    delete from read_history where item = any (lives);  -- what is sealed goes with its file
+    delete from item where id = any (lives);
+    perform set_config('app.erasing', '', true);
+    insert into erasure (at, retention, before, items, entries, pictures)
+        values (now_, class, before_, cardinality(lives), entries_, pictures_);
+    select coalesce(array_agg(d), '{}') into files from unnest(digests) d
+        where not exists (select 1 from picture p where p.sha256 = d);
+end $$;
+revoke execute on function erase_ended from public;
+grant execute on function erase_ended to saqtau_worker;
+
 revoke execute on function ledger_head_of, ledger_open, ledger_lock, ledger_well_shaped, ledger_append, ledger_cosign,
     ledger_witnessed, ledger_thin, ledger_hold, ledger_release, ledger_erase from public;
-grant execute on function ledger_head_of, ledger_open, ledger_lock, ledger_append to saqtau_app, saqtau_worker;
-grant execute on function ledger_cosign, ledger_witnessed, ledger_thin, ledger_hold, ledger_release, ledger_erase
-    to saqtau_worker;
+grant execute on function ledger_head_of, ledger_open, ledger_lock, ledger_append, ledger_hold, ledger_release
+    to saqtau_app, saqtau_worker;
+grant execute on function ledger_cosign, ledger_witnessed, ledger_thin, ledger_erase to saqtau_worker;
