@@ -8,12 +8,20 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import httpx
+import msgspec
 from tests.running import free_ports
 
+from saqtau import policies
 from saqtau.engine import broker, postgres
+from saqtau.engine.access import Access
 from saqtau.engine.blobs import Blobs
 from saqtau.engine.history import History
-from saqtau.kernel.clock import Instant
+from saqtau.engine.keys import Keys, Signers
+from saqtau.engine.late import Late
+from saqtau.engine.ledger import Ledger
+from saqtau.engine.looked import read_access
+from saqtau.kernel.access import AccessRequest, Action, Purpose, Viewer
+from saqtau.kernel.clock import DAY, Instant
 from saqtau.kernel.desk import Desks, gather
 from saqtau.kernel.ids import uuid7_source
 from saqtau.web.accounts import Accounts
@@ -63,7 +71,7 @@ class House:
         return client
 
     async def closed(self, count, **wanted):
-        """So many access entries, once they are closed: what left is told after it has left."""
+        """So many entries, once they are closed: what left is told after it has left."""
         async with asyncio.timeout(10):
             while True:
                 found = await self.entries(**wanted)
@@ -72,9 +80,26 @@ class House:
                 await asyncio.sleep(0.02)
 
     async def entries(self, **wanted):
-        """Access entries, oldest first."""
-        rows = [dict(row) for row in await self.owner.fetch("select * from access_entry order by at, id")]
+        """Entries of the access log that this house has made, oldest first, read as an overseer reads them."""
+        await self.parts.access.settle()
+        request = AccessRequest(action=Action.READ_ACCESS, purpose=Purpose.OVERSIGHT)
+        grant = await self.parts.access.open(LOOKER, request)
+        now = self.parts.clock()
+        found = await read_access(grant, self.parts.pg, self.parts.keys, Instant(0), Instant(now + 10**12), now)
+        rows = [msgspec.structs.asdict(line) for line in reversed(found.lines) if line.viewer != LOOKER.id]
         return [row for row in rows if all(row[name] == value for name, value in wanted.items())]
+
+
+LOOKER = Viewer("looker-of-the-tests", "auditor", frozenset())
+"""Whoever reads the log for a test's sake."""
+
+
+def door(ledger_pool, pool, js, folder, clock):
+    """The access of a house and the keys of its log, in a folder of the test's own."""
+    keys = Keys(folder / "keys")
+    ledger = Ledger(ledger_pool, Signers("saqtau.test", bytes(range(32))), keys, clock, os.urandom)
+    late = Late(js, bytes(32), os.urandom)
+    return Access(ledger, policies.load(), clock, uuid7_source(clock, os.urandom), late, pg=pool), keys
 
 
 @contextlib.asynccontextmanager
@@ -89,9 +114,11 @@ async def standing(
         owner = await postgres.connect(database, postgres.OWNER)
         stack.push_async_callback(owner.close)
         pool = await stack.enter_async_context(postgres.pool(database, postgres.APP, 8))
+        ledger_pool = await stack.enter_async_context(postgres.pool(database, postgres.APP, 2))
+        access, keys = door(ledger_pool, pool, broker.context(nc), folder, clock)
         more.setdefault("accounts", ACCOUNTS)
         parts = Parts(
-            pg=pool, nc=nc, js=broker.context(nc), desks=desks or gather(), clock=clock,
+            pg=pool, nc=nc, js=broker.context(nc), access=access, keys=keys, desks=desks or gather(), clock=clock,
             ids=uuid7_source(clock, os.urandom), limits=limits, blobs=Blobs(folder / "blobs"),
             history=History(folder / "history", b"k" * 32), **more,
         )  # fmt: skip
@@ -137,3 +164,10 @@ async def move_in(owner, now) -> None:
         return
     for person in PEOPLE:
         await add_person(owner, person, PASSWORD, now)
+        for day in range(-2, 60, 2):
+            since = now + day * DAY
+            await owner.execute("insert into shifts values ($1, $2, $3)", person.id, since, since + 2 * DAY)
+    await owner.execute(
+        "insert into cases (number, region, opened, closed) values "
+        "('УД-12/2026', 2, 0, null), ('УД-7/2026', 7, 0, null), ('УД-1/2025', 2, 0, 1)"
+    )

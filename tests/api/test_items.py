@@ -18,7 +18,7 @@ async def test_an_operator_opens_an_item_of_his_region_and_sees_what_he_may_do(h
     assert [child["id"] for child in seen["children"]] == [offer.id]
     assert seen["log"][0]["edge"] == "open"
     (entry,) = await house.entries(viewer="operator", action="item.read", object=item.id)
-    assert (entry["purpose"], entry["case_number"], entry["decision"]) == ("incident", item.id, "allow")
+    assert (entry["purpose"], entry["case"], entry["decision"]) == ("incident", item.id, "allow")
     assert entry["delivered"] >= 2
 
 
@@ -170,7 +170,7 @@ async def test_a_strange_purpose_is_refused_by_its_field_and_a_wrong_one_by_poli
     strange = await client.get(f"/api/items/{item.id}", params={"purpose": "curiosity"})
     assert (strange.status_code, list(strange.json()["fields"])) == (400, ["purpose"])
     wrong = await client.get(f"/api/items/{item.id}", params={"purpose": "oversight"})
-    assert (wrong.status_code, wrong.json()["fields"]) == (403, {"policy": "role-and-purpose"})
+    assert (wrong.status_code, wrong.json()["fields"]) == (403, {"policy": "nothing-permits"})
 
 
 async def test_an_item_that_is_not_there_is_not_found(house):

@@ -1,5 +1,6 @@
 """What every process of Saqtau stands on: its folder, its addresses, its law, its desks, the clock."""
 
+import hashlib
 import secrets
 import time
 from datetime import date
@@ -9,12 +10,16 @@ from zoneinfo import ZoneInfo
 
 import msgspec
 
-from saqtau import jurisdiction
+from saqtau import jurisdiction, policies
 from saqtau.config import Config
 from saqtau.desks.dangerous_drivers.rules import Limits
 from saqtau.engine import broker, postgres
+from saqtau.engine.access import Access
 from saqtau.engine.broker import Broker
 from saqtau.engine.history import History
+from saqtau.engine.keys import Keys, Signers, open_seed
+from saqtau.engine.late import Late
+from saqtau.engine.ledger import Ledger
 from saqtau.engine.place import Place, open_place, password
 from saqtau.engine.postgres import Server
 from saqtau.engine.sealing import Keeping
@@ -62,6 +67,42 @@ class Ground(msgspec.Struct, frozen=True, kw_only=True):
     def open_history(self) -> History:
         """The sealed reads; plates stand in access entries as hashes under a key of this folder."""
         return History(self.history, password(self.place, "plate-objects").encode()[:64])
+
+    @property
+    def authority(self) -> str:
+        """The name the logs of this authority begin with."""
+        return self.config.ledger.authority
+
+    @property
+    def keys(self) -> Keys:
+        """The keys of the ledger's records: files, outside of the database and its backups."""
+        return Keys(self.place.folder / "keys")
+
+    @property
+    def signers(self) -> Signers:
+        """The keys of this authority's logs, and its own, which signs the list of them. Raises Refused (seed)."""
+        return Signers(self.authority, open_seed(self.place.secrets))
+
+    @property
+    def mirror_token(self) -> Path:
+        """The file with the token that a witness copies the log with; made at the first call unless one is named."""
+        named = self.config.ledger.mirror_token
+        if named is None:
+            password(self.place, "mirror-token")
+        return named or self.place.secrets / "mirror-token"
+
+    def open_ledger(self, pool: Any) -> Ledger:
+        """The logs of this authority. pool: of the ledger's own, a few connections. Raises Refused (seed)."""
+        return Ledger(pool, self.signers, self.keys, now, secrets.token_bytes)
+
+    def open_late(self, js: Any) -> Late:
+        """Where entries of help wait while the ledger cannot write; sealed under a key of this folder."""
+        key = hashlib.sha256(password(self.place, "late-entries").encode()).digest()
+        return Late(js, key, secrets.token_bytes)
+
+    def open_access(self, ledger: Ledger, js: Any, pool: Any) -> Access:
+        """The one door to protected data, under the policies of this release. Raises Refused: then nothing starts."""
+        return Access(ledger, policies.load(), now, ids, self.open_late(js), pg=pool)
 
     @property
     def keeping(self) -> Keeping:

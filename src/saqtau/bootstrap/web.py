@@ -9,6 +9,7 @@ from saqtau import roads
 from saqtau.bootstrap.ground import Ground, ids, links, now
 from saqtau.bootstrap.intake import Known, position_packer, tablet_input
 from saqtau.devices.http import serve
+from saqtau.engine import postgres
 from saqtau.engine.atlas import open_atlas
 from saqtau.engine.blobs import Blobs
 from saqtau.engine.journal import ensure_streams
@@ -22,6 +23,8 @@ from saqtau.web.serve import server
 async def answer(ground: Ground, stop: asyncio.Event) -> None:
     """Answer browsers until SIGTERM."""
     pool, nc, js = await links(ground, APP, "saqtau-web", size=20)
+    ledger_pool = await postgres.pool(ground.server(APP), APP, 4)
+    ledger = ground.open_ledger(ledger_pool)
     await ensure_streams(js, ground.broker().replicas)
     atlas = await asyncio.to_thread(open_atlas, ground.map)
     if atlas is not None:
@@ -40,6 +43,8 @@ async def answer(ground: Ground, stop: asyncio.Event) -> None:
             pg=pool,
             nc=nc,
             js=js,
+            access=ground.open_access(ledger, js, pool),
+            keys=ground.keys,
             desks=ground.desks,
             clock=now,
             ids=ids,
@@ -57,7 +62,9 @@ async def answer(ground: Ground, stop: asyncio.Event) -> None:
     await server(app, settings.host, settings.port).serve()
     refreshing.cancel()
     await tracks.close()
+    await ledger.close()
     await nc.close()
+    ledger_pool.terminate()
     pool.terminate()
 
 

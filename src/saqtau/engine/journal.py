@@ -1,4 +1,4 @@
-"""The journal: three JetStream streams, written durably with an id of their own, read in order from a sequence.
+"""The journal: four JetStream streams, written durably with an id of their own, read in order from a sequence.
 
 A reader keeps no acknowledgements: its offset is committed with its effects, and it asks for what comes after.
 Explicit acknowledgements with a high-water mark would lose messages after a crash (redeliveries arrive out of order).
@@ -29,7 +29,7 @@ class Stream(msgspec.Struct, frozen=True):
 
     name: str
     subject: str  # prefix; the part behind the dot is the partition or the topic
-    seconds: float
+    seconds: float  # 0: for ever
     bytes: int
     messages: int = -1
     refuse_when_full: bool = True  # False: the oldest makes room; only for what can be read elsewhere
@@ -38,7 +38,9 @@ class Stream(msgspec.Struct, frozen=True):
 READS = Stream("READS", "reads", 24 * 3600, 10 * 1024**3)
 POSITIONS = Stream("POSITIONS", "positions", 24 * 3600, 2 * 1024**3)
 FEED = Stream("FEED", "feed", 3600, 1024**3, 200_000, refuse_when_full=False)
-STREAMS = (READS, POSITIONS, FEED)
+LATE = Stream("LATE", "late", 0, 256 * 1024**2)
+"""Entries of help that the ledger could not take; kept until it has them."""
+STREAMS = (READS, POSITIONS, FEED, LATE)
 
 
 class Message(msgspec.Struct, frozen=True):

@@ -11,14 +11,12 @@ from saqtau.engine.chain import EVERYWHERE
 from saqtau.engine.failures import refusals
 from saqtau.engine.lines import ItemLine, item_line
 from saqtau.engine.store import see
-from saqtau.kernel.access import Action, Grant, Viewer
+from saqtau.kernel.access import UNBOUND, Action, Grant, Viewer
 from saqtau.kernel.clock import Instant
 from saqtau.kernel.desk import Desks
 from saqtau.kernel.errors import Kind, Refused
 from saqtau.kernel.item import Entry, Item
 
-_UNBOUND = frozenset({"prosecutor", "auditor", "administrator"})
-"""Roles whose duty is not bound to a region (as `kernel.access` decides)."""
 ROWS = 1000
 
 
@@ -65,28 +63,9 @@ class UnitView(msgspec.Struct, frozen=True):
     flags: tuple[str, ...]
 
 
-class AccessLine(msgspec.Struct, frozen=True):
-    """Who looked at what, for which purpose, and what he got."""
-
-    id: str
-    at: Instant
-    viewer: str
-    role: str
-    action: str
-    purpose: str
-    object: str
-    case: str | None
-    region: int | None
-    unit: str | None
-    decision: str
-    policy: str
-    delivered: int | None
-    closed: Instant | None
-
-
 def regions_of(viewer: Viewer) -> frozenset[int]:
     """The regions whose rows this viewer may see."""
-    return EVERYWHERE if viewer.role in _UNBOUND else viewer.regions
+    return EVERYWHERE if viewer.role in UNBOUND else viewer.regions
 
 
 async def where_is(pg: Any, item_id: str, viewer: Viewer) -> Whereabouts:
@@ -251,29 +230,3 @@ async def read_register(
             await see(pg, regions_of(grant.viewer))
             rows = await pg.fetch(f"{sql} limit $1 offset $2", min(limit, 10_000), after)
     return [dict(row) for row in rows]
-
-
-_ACCESS = """
-    select id, at, viewer, role, action, purpose, object, case_number, region, unit, decision, policy, delivered, closed
-    from access_entry
-    where at >= $1 and at < $2 and ($3::text is null or viewer = $3) and ($4::text is null or object = $4)
-    order by at desc, id desc limit $5
-"""
-
-
-async def read_access(
-    grant: Grant,
-    pg: Any,
-    since: Instant,
-    until: Instant,
-    now: Instant,
-    *,
-    viewer: str | None = None,
-    about: str | None = None,
-    limit: int = ROWS,
-) -> list[AccessLine]:
-    """Who looked at what, [since, until), newest first; `about` is an object. Raises Refused(DENIED)."""
-    must_hold(grant, now, Action.READ_ACCESS)
-    with refusals():
-        rows = await pg.fetch(_ACCESS, since, until, viewer, about, min(limit, ROWS))
-    return [AccessLine(*row) for row in rows]

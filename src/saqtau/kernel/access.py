@@ -124,7 +124,7 @@ UNBOUND: Final = frozenset({"prosecutor", "auditor", "administrator"})
 """Roles whose duty is not bound to a region."""
 
 
-def judge(policies: Policies, viewer: Viewer, request: AccessRequest) -> Decision:
+def decide(policies: Policies, viewer: Viewer, request: AccessRequest) -> Decision:
     """What the policies say of a wish. Default deny; forbid wins; an error denies. About 0.1 ms."""
     facts = request.facts
     context: dict[str, Any] = {
@@ -184,61 +184,6 @@ def helps(request: AccessRequest) -> bool:
             return request.purpose is Purpose.INCIDENT and request.facts.incident_open
         case _:
             return False
-
-
-_ROLES: Final[dict[Action, dict[Purpose, frozenset[str]]]] = {
-    Action.WATCH_QUEUE: {
-        Purpose.DUTY: frozenset({"operator", "duty_officer", "inspector"}),
-        Purpose.OVERSIGHT: frozenset({"prosecutor", "auditor"}),
-    },
-    Action.WATCH_UNITS: {
-        Purpose.DUTY: frozenset({"operator", "duty_officer"}),
-        Purpose.OVERSIGHT: frozenset({"prosecutor", "auditor"}),
-    },
-    Action.READ_ITEM: {
-        Purpose.INCIDENT: frozenset({"operator", "duty_officer", "inspector", "patrol"}),
-        Purpose.OVERSIGHT: frozenset({"prosecutor", "auditor"}),
-    },
-    Action.READ_PICTURE: {
-        Purpose.INCIDENT: frozenset({"operator", "duty_officer", "inspector", "patrol"}),
-        Purpose.OVERSIGHT: frozenset({"prosecutor", "auditor"}),
-    },
-    Action.READ_HISTORY: {
-        Purpose.INCIDENT: frozenset({"duty_officer", "inspector"}),
-        Purpose.CASE: frozenset({"inspector"}),
-        Purpose.OVERSIGHT: frozenset({"prosecutor", "auditor"}),
-    },
-    Action.READ_REGISTER: {
-        Purpose.DUTY: frozenset({"operator", "duty_officer", "inspector"}),
-        Purpose.MAINTENANCE: frozenset({"administrator"}),
-        Purpose.OVERSIGHT: frozenset({"prosecutor", "auditor"}),
-    },
-    Action.READ_LIST: {
-        Purpose.DUTY: frozenset({"duty_officer", "inspector"}),
-        Purpose.OVERSIGHT: frozenset({"prosecutor", "auditor"}),
-    },
-    Action.WATCH_OWN: {Purpose.DUTY: frozenset({"patrol"})},
-    Action.READ_ACCESS: {Purpose.OVERSIGHT: frozenset({"prosecutor", "auditor"})},
-}
-
-_NAMED = frozenset({Purpose.INCIDENT, Purpose.CASE})
-"""Purposes that must name what they are about."""
-_EVERYWHERE = frozenset({"prosecutor", "auditor", "administrator"})
-"""Roles whose duty is not bound to a region."""
-
-
-def decide(viewer: Viewer, request: AccessRequest) -> Decision:
-    """Default deny. Each answer names the policy that gave it."""
-    roles = _ROLES.get(request.action, {}).get(request.purpose, frozenset())
-    if viewer.role not in roles:
-        return Decision(allow=False, policies=("role-and-purpose",))
-    if request.purpose in _NAMED and not request.case:
-        return Decision(allow=False, policies=("purpose-names-its-case",))
-    if request.region is not None and viewer.role not in _EVERYWHERE and request.region not in viewer.regions:
-        return Decision(allow=False, policies=("own-region",))
-    if viewer.role == "patrol" and request.unit != viewer.unit:
-        return Decision(allow=False, policies=("patrol-sees-its-own",))
-    return Decision(allow=True, policies=(f"{request.action}-for-{request.purpose}",))
 
 
 LIFETIME: Final = 15 * MINUTE

@@ -8,7 +8,7 @@ import itertools
 from collections.abc import Callable, Iterator, Mapping
 from typing import Final
 
-from saqtau.kernel.access import NAMED, AccessRequest, Action, Facts, Purpose, Viewer, judge
+from saqtau.kernel.access import NAMED, AccessRequest, Action, Facts, Purpose, Viewer, decide
 from saqtau.kernel.errors import Kind, Refused
 from saqtau.kernel.policies import Policies
 from saqtau.kernel.sensitive import Sensitive
@@ -119,7 +119,7 @@ def breaches(policies: Policies) -> list[str]:
     for laws, right in ((NEVER, False), (ALWAYS, True)):
         for law in laws:
             for viewer, wish in law():
-                decision = judge(policies, viewer, wish)
+                decision = decide(policies, viewer, wish)
                 if decision.allow is not right:
                     said = f"{viewer.role}: {wish.action} for {wish.purpose}: {decision.named}"
                     found.append(f"{(law.__doc__ or '').strip()} Shown by {said}")

@@ -77,7 +77,7 @@ def create_app(parts: Parts) -> Litestar:
     app.state.hub = hub
     app.state.doorkeeper = Doorkeeper(parts)
     app.state.publisher = Publisher(parts.js, parts.pg)
-    app.state.standing = Standing(parts.pg, parts.clock, parts.ids)
+    app.state.standing = Standing(parts.access, parts.clock)
     return app
 
 
@@ -122,6 +122,7 @@ async def living(hub: Hub, app: Litestar) -> AsyncIterator[None]:
         await asyncio.gather(*tasks, return_exceptions=True)
         with suppress(*TROUBLE):  # an entry that is not closed says itself that its end is unknown
             await app.state.standing.end()
+        await parts.access.stop()
 
 
 async def sweep_grants(standing: Standing) -> None:

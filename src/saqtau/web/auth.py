@@ -11,8 +11,10 @@ from litestar.connection import ASGIConnection
 from litestar.datastructures import Cookie
 from litestar.handlers import BaseRouteHandler
 
+from saqtau.kernel.access import Viewer
 from saqtau.kernel.clock import MINUTE
 from saqtau.kernel.errors import Kind, Refused
+from saqtau.ledger.leaf import LeafClass
 from saqtau.web.accounts import is_second
 from saqtau.web.errors import busy
 from saqtau.web.limits import Buckets
@@ -136,6 +138,8 @@ async def log_in(parts: Parts, keeper: Doorkeeper, name: str, word: str, address
     row = await parts.pg.fetchrow("select * from people where id = $1 and disabled is null", name)
     kept = row["password"] if row is not None else None
     if not await keeper.password_holds(kept, word[: LONGEST + 1]) or row is None:
+        # what was typed as a name may be a password: only a name that there is stands in the entry
+        await tell_of_failure(parts, row["id"] if row is not None else None, "password", address)
         raise Refused(Kind.UNAUTHENTICATED, "name or password is wrong", name="wrong", password="wrong")  # noqa: S106
     await forget_attempts(parts.pg, limits)
     person: Person = person_of(row)
@@ -160,7 +164,22 @@ async def admit(parts: Parts, person: Person, methods: tuple[str, ...], address:
     With `second_factor = "required"` a session without one serves only to set one up.
     """
     limited = parts.accounts.second_factor == "required" and not is_second(methods)
-    return await open_session(parts.pg, person, address, parts.clock(), parts.ids, methods, limited=limited)
+    token, session = await open_session(parts.pg, person, address, parts.clock(), parts.ids, methods, limited=limited)
+    told = {"methods": list(methods), "address": address, "limited": limited}
+    await parts.access.tell(LeafClass.LOGIN, "login", told, viewer=whoever(session), must=False)
+    return token, session
+
+
+def whoever(session: Session) -> Viewer:
+    """The person of a session in no one role in particular: for entries about the session itself."""
+    person = session.person
+    return Viewer(person.id, ",".join(person.roles), person.regions, person.unit, session.id)
+
+
+async def tell_of_failure(parts: Parts, account: str | None, way: str, address: str) -> None:
+    """Leave an entry about a log-in that failed. account: only one that there is."""
+    told = {"account": account, "way": way, "address": address}
+    await parts.access.tell(LeafClass.LOGIN, "login.failed", told, must=False)
 
 
 def cookie_of(token: str, *, secure: bool) -> Cookie:

@@ -4,7 +4,6 @@ from typing import Any, Final
 
 from litestar.types import Receive, Scope, Send
 
-from saqtau.engine.access import close_grant
 from saqtau.kernel.access import Grant
 from saqtau.web.metrics import PICTURES
 from saqtau.web.parts import Parts
@@ -30,7 +29,7 @@ class CountedAnswer:
     async def close(self) -> None:
         """Tell what was sent."""
         PICTURES.inc(self._sent)
-        await close_grant(self._parts.pg, self._grant, self._sent, self._parts.clock())
+        await self._parts.access.close(self._grant, self._sent)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Send the bytes."""

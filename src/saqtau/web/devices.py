@@ -82,12 +82,12 @@ async def enrol(pg: Any, person: Person, code: str, public_key: bytes, now: Inst
     return device
 
 
-async def unit_of(pg: Any, device: str) -> str:
-    """The unit a device was enrolled for. Raises Refused(NOT_FOUND)."""
-    unit: str | None = await pg.fetchval("select unit from devices where id = $1", device)
-    if unit is None:
+async def holder_of(pg: Any, device: str) -> tuple[str, str]:
+    """The unit and the officer a device was enrolled for. Raises Refused(NOT_FOUND)."""
+    row = await pg.fetchrow("select unit, officer from devices where id = $1", device)
+    if row is None:
         raise Refused(Kind.NOT_FOUND, f"no device {device}", device="unknown")
-    return unit
+    return row["unit"], row["officer"]
 
 
 async def revoke_device(pg: Any, device: str, now: Instant) -> None:

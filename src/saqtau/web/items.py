@@ -8,27 +8,28 @@ from saqtau.engine import store
 from saqtau.engine.chain import EVERYWHERE
 from saqtau.engine.items import missing
 from saqtau.engine.reading import PictureLine, read_item, where_is
-from saqtau.kernel.access import AccessRequest, Action, Purpose, Viewer, decide
+from saqtau.kernel.access import AccessRequest, Action, Purpose, Viewer
 from saqtau.kernel.errors import Kind, Refused
 from saqtau.web.errors import Stale
 from saqtau.web.looking import actor_of, asking, looking, viewer_in
 from saqtau.web.parts import Parts
-from saqtau.web.people import Person
+from saqtau.web.sessions import Session
 from saqtau.web.views import ItemSeen, item_parted, item_seen
 
 
 async def wish_for(
-    parts: Parts, person: Person, action: Action, item_id: str, purpose: Purpose | None
+    parts: Parts, session: Session, action: Action, item_id: str, purpose: Purpose | None
 ) -> tuple[Viewer, AccessRequest]:
     """The role and the request in which this person asks for an item. Raises Refused(NOT_FOUND).
 
     purpose: None takes the one his role has: the incident, whose case is the item itself, or oversight.
     """
     async with parts.pg.acquire() as pg:
-        found = await where_is(pg, item_id, viewer_in(person, person.roles[0]))
+        found = await where_is(pg, item_id, viewer_in(session, session.person.roles[0]))
     purposes = (Purpose.INCIDENT, Purpose.OVERSIGHT) if purpose is None else (purpose,)
-    return asking(
-        person,
+    return await asking(
+        parts,
+        session,
         [
             AccessRequest(
                 action=action,
@@ -66,23 +67,30 @@ async def holder_of(parts: Parts, item_id: str, name: str) -> str:
     return holder or item_id
 
 
-async def look_at(parts: Parts, person: Person, item_id: str, purpose: Purpose | None = None) -> ItemSeen:
+async def look_at(parts: Parts, session: Session, item_id: str, purpose: Purpose | None = None) -> ItemSeen:
     """The whole item, under an entry. Raises Refused: NOT_FOUND, DENIED, UNAVAILABLE."""
-    viewer, wish = await wish_for(parts, person, Action.READ_ITEM, item_id, purpose)
+    viewer, wish = await wish_for(parts, session, Action.READ_ITEM, item_id, purpose)
     async with looking(parts, viewer, wish) as (grant, delivered):
         async with parts.pg.acquire() as pg:
             view = await read_item(grant, pg, item_id, parts.clock())
         delivered.count = 1 + len(view.entries) + len(view.children)
-    return item_seen(parts.desks, view, person, await pictures_of(parts, view.item.parent))
+    return item_seen(parts.desks, view, session.person, await pictures_of(parts, view.item.parent))
 
 
-async def after_act(parts: Parts, person: Person, item_id: str) -> ItemSeen:
-    """The item after an act or a refused one: whole if this person may still read it, else without facts."""
-    viewer, wish = await wish_for(parts, person, Action.READ_ITEM, item_id, None)
-    if decide(viewer, wish).allow:
-        return await look_at(parts, person, item_id)
+async def after_act(parts: Parts, session: Session, item_id: str) -> ItemSeen:
+    """The item after an act or a refused one: whole if this person may still read it, else without facts.
+
+    Without facts too while the ledger cannot write: the act has happened, its answer must not say that it has not.
+    """
+    viewer, wish = await wish_for(parts, session, Action.READ_ITEM, item_id, None)
+    if await parts.access.allows(viewer, wish):
+        try:
+            return await look_at(parts, session, item_id)
+        except Refused as refused:
+            if "ledger" not in refused.fields:
+                raise
     async with parts.pg.acquire() as pg, pg.transaction():
-        await store.see(pg, person.regions)
+        await store.see(pg, session.person.regions)
         row = await pg.fetchrow(_STATE, item_id)
     if row is None:
         raise missing(item_id)
@@ -95,30 +103,53 @@ _STATE = """
 """What may be told of an item without reading it: where it stands, nothing of what it is about."""
 
 
-def roles_for(parts: Parts, person: Person, edge: str) -> list[str]:
+def roles_for(parts: Parts, session: Session, edge: str) -> list[str]:
     """His roles that some desk lets take an edge of this name; the first when none does, so that a refusal is told."""
     takers = {one.by for desk in parts.desks.by_hash.values() for one in desk.edges if one.name == edge}
-    return [role for role in person.roles if role in takers] or list(person.roles[:1])
+    roles = session.person.roles
+    return [role for role in roles if role in takers] or list(roles[:1])
+
+
+def acting(parts: Parts, session: Session, role: str, item_id: str) -> tuple[Viewer, AccessRequest]:
+    """The wish to move an item, on duty or at the desk of oversight. The desk says besides who may take which edge."""
+    viewer = viewer_in(session, role)
+    wishes = [
+        AccessRequest(action=Action.ACT_ON_ITEM, purpose=purpose, object=item_id, unit=session.person.unit)
+        for purpose in (Purpose.DUTY, Purpose.OVERSIGHT)
+    ]
+    return viewer, next((wish for wish in wishes if parts.access.decides(viewer, wish).allow), wishes[0])
 
 
 async def take_edge(
-    parts: Parts, person: Person, item_id: str, edge: str, rev: int, data: dict[str, Any]
+    parts: Parts, session: Session, item_id: str, edge: str, rev: int, data: dict[str, Any]
 ) -> store.Outcome:
-    """Move an item, durable when it returns.
+    """Move an item, durable when it returns. The act leaves an entry, and so does one that is denied.
 
     Raises Refused: STALE (as `Stale`, with the fresh item), NOT_FOUND, CONFLICT, DENIED, INVALID, UNAVAILABLE.
     """
-    roles = roles_for(parts, person, edge)
+    roles = roles_for(parts, session, edge)
+    told = {"edge": edge, "rev": rev}
     for role in roles:
-        actor = actor_of(person, role, Purpose.INCIDENT)
+        viewer, wish = acting(parts, session, role, item_id)
+        decision = parts.access.decides(viewer, wish)
+        if not decision.allow:
+            parts.access.note(viewer, wish, told)
+            raise Refused(Kind.DENIED, f"{role} does not act on items", policy=decision.named)
+        actor = actor_of(session.person, role, Purpose.INCIDENT)
         try:
             async with parts.pg.acquire() as pg:
-                return await store.fire(
+                outcome = await store.fire(
                     pg, parts.desks, item_id, edge, actor, data, rev, parts.clock(), parts.ids, parts.calendar
                 )
         except Refused as refused:
             if refused.kind is Kind.STALE:
-                raise Stale(refused.message, msgspec.to_builtins(await after_act(parts, person, item_id))) from None
-            if refused.kind is not Kind.DENIED or role == roles[-1]:
+                raise Stale(refused.message, msgspec.to_builtins(await after_act(parts, session, item_id))) from None
+            if refused.kind is not Kind.DENIED:
                 raise
+            if role == roles[-1]:
+                parts.access.note(viewer, wish, told | {"why": sorted(refused.fields)}, refused="desk-edge")
+                raise
+        else:
+            parts.access.note(viewer, wish, told)
+            return outcome
     raise Refused(Kind.DENIED, "no role of yours takes this edge", role="wrong_role")

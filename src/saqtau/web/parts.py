@@ -6,9 +6,11 @@ from typing import Any
 import msgspec
 from litestar import Request
 
+from saqtau.engine.access import Access
 from saqtau.engine.atlas import Atlas
 from saqtau.engine.blobs import Blobs
 from saqtau.engine.history import History
+from saqtau.engine.keys import Keys
 from saqtau.kernel.clock import Clock
 from saqtau.kernel.desk import Desks
 from saqtau.kernel.ids import Ids
@@ -23,6 +25,8 @@ class Parts(msgspec.Struct, frozen=True, kw_only=True):
     pg: Any  # asyncpg pool, as saqtau_app
     nc: Any  # NATS client
     js: Any  # its JetStream context
+    access: Access  # the one door to protected data
+    keys: Keys  # of the ledger's records, for who may read the log
     desks: Desks
     clock: Clock
     ids: Ids

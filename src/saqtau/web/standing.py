@@ -3,12 +3,9 @@
 Policy is asked again at every use, so a grant is never used for what has been taken away meanwhile.
 """
 
-from typing import Any
-
-from saqtau.engine.access import close_grant, open_grant
-from saqtau.kernel.access import AccessRequest, Grant, Viewer, decide
-from saqtau.kernel.clock import SECOND, Clock, Instant
-from saqtau.kernel.ids import Ids
+from saqtau.engine.access import Access
+from saqtau.kernel.access import AccessRequest, Grant, Viewer
+from saqtau.kernel.clock import SECOND, Clock
 
 _MARGIN = 30 * SECOND
 
@@ -18,10 +15,9 @@ Key = tuple[bytes, Viewer, AccessRequest]
 class Standing:
     """Open grants of this process by session, role and wish; closed with all that was delivered under them."""
 
-    def __init__(self, pg: Any, clock: Clock, ids: Ids) -> None:
-        self._pg = pg
+    def __init__(self, access: Access, clock: Clock) -> None:
+        self._access = access
         self._clock = clock
-        self._ids = ids
         self._grants: dict[Key, Grant] = {}
         self._delivered: dict[str, int] = {}
 
@@ -30,14 +26,14 @@ class Standing:
         now = self._clock()
         key = (session, viewer, wish)
         known = self._grants.get(key)
-        if known is not None and now < known.expires - _MARGIN and decide(viewer, wish).allow:
+        if known is not None and now < known.expires - _MARGIN and await self._access.allows(viewer, wish):
             return known
-        fresh = await open_grant(self._pg, viewer, wish, now, self._ids)
+        fresh = await self._access.open(viewer, wish)
         before = self._grants.get(key)
         self._grants[key] = fresh
         self._delivered[fresh.entry] = 0
         if before is not None:
-            await self._close(before, now)
+            await self._close(before)
         return fresh
 
     def count(self, grant: Grant, delivered: int) -> None:
@@ -51,13 +47,13 @@ class Standing:
         for key, grant in list(self._grants.items()):
             if now >= grant.expires:
                 del self._grants[key]
-                await self._close(grant, now)
+                await self._close(grant)
 
     async def end(self) -> None:
         """Close everything: the process stops."""
         grants, self._grants = list(self._grants.values()), {}
         for grant in grants:
-            await self._close(grant, self._clock())
+            await self._close(grant)
 
-    async def _close(self, grant: Grant, now: Instant) -> None:
-        await close_grant(self._pg, grant, self._delivered.pop(grant.entry, 0), now)
+    async def _close(self, grant: Grant) -> None:
+        await self._access.close(grant, self._delivered.pop(grant.entry, 0))

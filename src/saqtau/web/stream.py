@@ -6,7 +6,6 @@ from typing import Any, Final
 
 from litestar.types import Receive, Scope, Send
 
-from saqtau.engine.access import close_grant, open_grant
 from saqtau.engine.reading import regions_of
 from saqtau.kernel.access import Action, Grant
 from saqtau.kernel.clock import SECOND
@@ -28,12 +27,12 @@ class Watch:
     def __init__(self, parts: Parts, session: Session) -> None:
         self._parts = parts
         self._session = session
-        person = session.person
-        self._unit = person.unit if may(person, Action.WATCH_OWN, person.unit) else None
+        unit = session.person.unit
+        self._unit = unit if may(parts, session, Action.WATCH_OWN, unit) else None
         if self._unit is not None:
             self._actions = [Action.WATCH_OWN]
         else:
-            allowed = [action for action in (Action.WATCH_QUEUE, Action.WATCH_UNITS) if may(person, action)]
+            allowed = [action for action in (Action.WATCH_QUEUE, Action.WATCH_UNITS) if may(parts, session, action)]
             self._actions = allowed or [Action.WATCH_QUEUE]  # asked for all the same: the denial leaves its entry
         self._grants: dict[Action, Grant] = {}
         self._counted: dict[Action, int] = {}
@@ -41,8 +40,8 @@ class Watch:
     async def open(self) -> Audience:
         """Take the grants. Raises Refused(DENIED)."""
         for action in self._actions:
-            viewer, wish = standing(self._session.person, action, self._unit)
-            self._grants[action] = await open_grant(self._parts.pg, viewer, wish, self._parts.clock(), self._parts.ids)
+            viewer, wish = standing(self._parts, self._session, action, self._unit)
+            self._grants[action] = await self._parts.access.open(viewer, wish)
             self._counted[action] = 0
         regions = frozenset.intersection(*(regions_of(grant.viewer) for grant in self._grants.values()))
         if self._unit is not None:
@@ -71,7 +70,7 @@ class Watch:
         """Close the entries with what was delivered."""
         grants, self._grants = self._grants, {}
         for action, grant in grants.items():
-            await close_grant(self._parts.pg, grant, self._counted.pop(action), self._parts.clock())
+            await self._parts.access.close(grant, self._counted.pop(action))
 
 
 class LiveAnswer:

@@ -55,3 +55,7 @@ create table late_done (
 );
 create index late_done_at on late_done (at);
 grant select, insert, delete on late_done to saqtau_worker;
+
+-- Who looked at what stands in the ledger now, sealed; the table in the clear goes, and with it what it said.
+drop table access_entry;
+drop function close_once();

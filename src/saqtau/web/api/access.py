@@ -7,7 +7,7 @@ import msgspec
 from litestar import Request, get
 from litestar.params import QueryParameter
 
-from saqtau.engine.reading import AccessLine, read_access
+from saqtau.engine.looked import AccessCount, AccessLine, read_access, read_access_counts
 from saqtau.kernel.access import Action
 from saqtau.kernel.clock import DAY, Instant
 from saqtau.kernel.errors import Kind, Refused
@@ -17,26 +17,13 @@ from saqtau.web.looking import watching
 from saqtau.web.parts import parts_of
 
 LONGEST = 400 * DAY
-_COUNTS = """
-    select action, purpose, role, decision, count(*) as entries, coalesce(sum(delivered), 0)::int8 as delivered
-    from access_entry where at >= $1 and at < $2
-    group by action, purpose, role, decision order by entries desc, action, purpose, role, decision limit 1000
-"""
-
-
-class AccessCount(msgspec.Struct, frozen=True):
-    """How often a role looked for a purpose. `delivered`: rows, or bytes of pictures."""
-
-    action: str
-    purpose: str
-    role: str
-    decision: str
-    entries: int
-    delivered: int
 
 
 class AccessSeen(msgspec.Struct, frozen=True):
-    """Entries of a time, newest first, and their counts. `whole` is false when there are more than are listed."""
+    """Entries of a time, newest first, and the counts of the days (UTC) that it touches.
+
+    `whole` is false when there are more entries than are listed.
+    """
 
     entries: list[AccessLine]
     counts: list[AccessCount]
@@ -58,19 +45,15 @@ async def access(
     """Every wish to look, allowed or denied, from `from` until before `to` (Unix ms), at most 1,000 lines."""
     if not since < until <= since + LONGEST:
         raise Refused(Kind.INVALID, "`to` lies after `from`, at most 400 days", to="out_of_range")
-    parts, person = parts_of(request), session_of(request).person
-    async with watching(parts, person, Action.READ_ACCESS) as (grant, delivered), parts.pg.acquire() as pg:
-        lines = await read_access(
-            grant, pg, Instant(since), Instant(until), parts.clock(), viewer=viewer, about=about
-        )  # fmt: skip
-        rows = await pg.fetch(_COUNTS, since, until)
-        delivered.count = len(lines)
-    counts = [AccessCount(*row) for row in rows]
+    parts, session = parts_of(request), session_of(request)
+    span = Instant(since), Instant(until)
+    async with watching(parts, session, Action.READ_ACCESS) as (grant, delivered):
+        found = await read_access(grant, parts.pg, parts.keys, *span, parts.clock(), viewer=viewer, about=about)
+        counts = await read_access_counts(grant, parts.pg, *span, parts.clock())
+        delivered.count = len(found.lines)
     purposes: Counter[str] = Counter()
     roles: Counter[str] = Counter()
     for one in counts:
         purposes[one.purpose] += one.entries
         roles[one.role] += one.entries
-    total = sum(one.entries for one in counts)
-    whole = viewer is None and about is None and len(lines) == total
-    return AccessSeen(lines, counts, dict(purposes), dict(roles), whole or len(lines) < 1000)
+    return AccessSeen(found.lines, counts, dict(purposes), dict(roles), found.whole)

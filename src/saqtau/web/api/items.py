@@ -8,7 +8,6 @@ from litestar.openapi.datastructures import ResponseSpec
 from litestar.params import JSONBody, PathParameter, QueryParameter
 from litestar.types import ASGIApp
 
-from saqtau.engine.access import open_grant
 from saqtau.engine.lines import ItemLine
 from saqtau.engine.reading import read_picture, read_queue
 from saqtau.kernel.access import Action, Purpose
@@ -40,10 +39,11 @@ async def items(
     desk: Annotated[str | None, QueryParameter(pattern=r"^[a-z_]{1,40}$", max_length=40)] = None,
 ) -> list[ItemLine]:
     """Lines of the queue, most urgent first, at most 1,000; a patrol gets those of its own unit."""
-    parts, person = parts_of(request), session_of(request).person
-    own = not may(person, Action.WATCH_QUEUE) and may(person, Action.WATCH_OWN, person.unit)
-    action, unit = (Action.WATCH_OWN, person.unit) if own else (Action.WATCH_QUEUE, None)
-    async with watching(parts, person, action, unit) as (grant, delivered), parts.pg.acquire() as pg:
+    parts, session = parts_of(request), session_of(request)
+    unit = session.person.unit
+    own = not may(parts, session, Action.WATCH_QUEUE) and may(parts, session, Action.WATCH_OWN, unit)
+    action, unit = (Action.WATCH_OWN, unit) if own else (Action.WATCH_QUEUE, None)
+    async with watching(parts, session, action, unit) as (grant, delivered), parts.pg.acquire() as pg:
         lines = await read_queue(grant, pg, parts.desks, parts.clock(), desk=desk, ended=which == "ended")
         delivered.count = len(lines)
     return lines
@@ -61,7 +61,7 @@ async def item(
     purpose: Annotated[Purpose | None, QueryParameter()] = None,
 ) -> ItemSeen:
     """One item with its log, children, pictures' names, and the edges the caller may take now."""
-    return await look_at(parts_of(request), session_of(request).person, item_id, purpose)
+    return await look_at(parts_of(request), session_of(request), item_id, purpose)
 
 
 @post(
@@ -76,10 +76,10 @@ async def item(
 )
 async def take(request: Request[Any, Any, Any], item_id: ItemId, edge: Name, data: JSONBody[TakeEdge]) -> ItemSeen:
     """Move the item along an edge; the answer is the fresh item."""
-    parts, person = parts_of(request), session_of(request).person
-    outcome = await take_edge(parts, person, item_id, edge, data.rev, data.data)
+    parts, session = parts_of(request), session_of(request)
+    outcome = await take_edge(parts, session, item_id, edge, data.rev, data.data)
     request.app.state.publisher.put(outcome.outbox)
-    return await after_act(parts, person, item_id)
+    return await after_act(parts, session, item_id)
 
 
 _PICTURE = ResponseSpec(data_container=bytes, media_type="image/*", description="The picture.", generate_examples=False)
@@ -99,10 +99,10 @@ async def picture(
     purpose: Annotated[Purpose | None, QueryParameter()] = None,
 ) -> ASGIApp:
     """A picture's bytes; the entry says how many really left. An offer shows the pictures of its parent."""
-    parts, person = parts_of(request), session_of(request).person
+    parts, session = parts_of(request), session_of(request)
     holder = await holder_of(parts, item_id, name)
-    viewer, wish = await wish_for(parts, person, Action.READ_PICTURE, holder, purpose)
-    grant = await open_grant(parts.pg, viewer, wish, parts.clock(), parts.ids)
+    viewer, wish = await wish_for(parts, session, Action.READ_PICTURE, holder, purpose)
+    grant = await parts.access.open(viewer, wish)
     answer = CountedAnswer(parts, grant)
     try:
         async with parts.pg.acquire() as pg:

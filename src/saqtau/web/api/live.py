@@ -18,7 +18,7 @@ from saqtau.web.answers import answers
 from saqtau.web.auth import counted, session_of, signed_in
 from saqtau.web.looking import may, watching
 from saqtau.web.parts import Parts, parts_of
-from saqtau.web.people import Person
+from saqtau.web.sessions import Session
 from saqtau.web.stream import LiveAnswer, Watch
 
 TILES_PATH = "/tiles/city.pmtiles"
@@ -82,26 +82,29 @@ def map_seen(parts: Parts) -> MapSeen:
     return MapSeen(found.bounds, TILES_PATH) if found is not None else MapSeen(None, None)
 
 
-async def _items(parts: Parts, person: Person) -> list[ItemLine]:
-    async with watching(parts, person, Action.WATCH_QUEUE) as (grant, delivered), parts.pg.acquire() as pg:
+async def _items(parts: Parts, session: Session) -> list[ItemLine]:
+    async with watching(parts, session, Action.WATCH_QUEUE) as (grant, delivered), parts.pg.acquire() as pg:
         lines = await read_queue(grant, pg, parts.desks, parts.clock())
         delivered.count = len(lines)
     return lines
 
 
-async def _units(parts: Parts, person: Person) -> list[UnitSeen]:
-    if not may(person, Action.WATCH_UNITS):
+async def _units(parts: Parts, session: Session) -> list[UnitSeen]:
+    if not may(parts, session, Action.WATCH_UNITS):
         return []
-    async with watching(parts, person, Action.WATCH_UNITS) as (grant, delivered), parts.pg.acquire() as pg:
+    async with watching(parts, session, Action.WATCH_UNITS) as (grant, delivered), parts.pg.acquire() as pg:
         units = await read_positions(grant, pg, parts.clock())
         delivered.count = len(units)
     return [_unit_seen(unit) for unit in units]
 
 
-async def _cameras(parts: Parts, person: Person) -> list[CameraSeen]:
-    if not may(person, Action.READ_REGISTER):
+async def _cameras(parts: Parts, session: Session) -> list[CameraSeen]:
+    if not may(parts, session, Action.READ_REGISTER):
         return []
-    async with watching(parts, person, Action.READ_REGISTER) as (grant, delivered), parts.pg.acquire() as pg:
+    async with (
+        watching(parts, session, Action.READ_REGISTER, about="cameras") as (grant, delivered),
+        parts.pg.acquire() as pg,
+    ):
         rows = await read_register(grant, pg, "cameras", parts.clock(), limit=10_000)
         delivered.count = len(rows)
     return [CameraSeen(row["id"], row["name"], row["lon"], row["lat"], row["heading"], row["limit"]) for row in rows]
@@ -110,14 +113,14 @@ async def _cameras(parts: Parts, person: Person) -> list[CameraSeen]:
 @get("/api/overview", operation_id="readOverview", guards=[counted, signed_in], responses=answers(401, 403, 429, 503))
 async def overview(request: Request[Any, Any, Any]) -> Overview:
     """Everything a console shows when it starts: open items, units, cameras of the caller's regions."""
-    parts, person = parts_of(request), session_of(request).person
+    parts, session = parts_of(request), session_of(request)
     feed = request.app.state.hub.last  # before the record is read, so that nothing falls between
-    items = await _items(parts, person)
+    items = await _items(parts, session)
     return Overview(
         now=parts.clock(),
         feed=feed,
-        units=await _units(parts, person),
-        cameras=await _cameras(parts, person),
+        units=await _units(parts, session),
+        cameras=await _cameras(parts, session),
         items=items,
         map=map_seen(parts),
     )

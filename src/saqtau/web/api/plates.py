@@ -9,7 +9,7 @@ from litestar.params import PathParameter, QueryParameter
 from saqtau.devices.plate import LONGEST, spell
 from saqtau.engine.history import Passage
 from saqtau.engine.reading import read_item
-from saqtau.kernel.access import AccessRequest, Action, CaseNumber, Purpose, decide
+from saqtau.kernel.access import AccessRequest, Action, CaseNumber, Purpose
 from saqtau.kernel.clock import DAY, Instant
 from saqtau.kernel.errors import Kind, Refused
 from saqtau.web.answers import answers
@@ -17,7 +17,7 @@ from saqtau.web.auth import counted, session_of, signed_in
 from saqtau.web.items import wish_for
 from saqtau.web.looking import asking, looking
 from saqtau.web.parts import Parts, parts_of
-from saqtau.web.people import Person
+from saqtau.web.sessions import Session
 
 LONGEST_TIME = 400 * DAY
 
@@ -47,14 +47,14 @@ def case_number(text: str | None) -> str | None:
         raise Refused(Kind.INVALID, "not the number of a case", case="not_a_case_number") from None
 
 
-async def is_about(parts: Parts, person: Person, item_id: str, plate: str) -> bool:
+async def is_about(parts: Parts, session: Session, item_id: str, plate: str) -> bool:
     """Whether there is such an item, which this person may read and which is about this plate.
 
     The item is read under a grant, so the question leaves an entry of its own. Raises Refused(UNAVAILABLE).
     """
     try:
-        viewer, wish = await wish_for(parts, person, Action.READ_ITEM, item_id, Purpose.INCIDENT)
-        if not decide(viewer, wish).allow:
+        viewer, wish = await wish_for(parts, session, Action.READ_ITEM, item_id, Purpose.INCIDENT)
+        if not await parts.access.allows(viewer, wish):
             return False
         async with looking(parts, viewer, wish) as (grant, _), parts.pg.acquire() as pg:
             view = await read_item(grant, pg, item_id, parts.clock())
@@ -83,7 +83,7 @@ async def plate_reads(
 
     For the purpose `incident` the case is the id of an item about this plate; another one counts as none named.
     """
-    parts, person = parts_of(request), session_of(request).person
+    parts, session = parts_of(request), session_of(request)
     spelled = normal_plate(plate)
     if not since < until <= since + LONGEST_TIME:
         raise Refused(Kind.INVALID, "`to` lies after `from`, at most 400 days", to="out_of_range")
@@ -94,10 +94,11 @@ async def plate_reads(
         purpose=purpose,
         object=parts.history.object_of(spelled),
         case=case_number(case),
+        age_days=max(0, parts.clock() - since) // DAY,
     )
-    viewer, wish = asking(person, [wish])
-    if purpose is Purpose.INCIDENT and decide(viewer, wish).allow:
-        named = wish.case is not None and await is_about(parts, person, wish.case, spelled)
+    viewer, wish = await asking(parts, session, [wish])
+    if purpose is Purpose.INCIDENT and await parts.access.allows(viewer, wish):
+        named = wish.case is not None and await is_about(parts, session, wish.case, spelled)
         wish = wish if named else msgspec.structs.replace(wish, case=None)
     async with looking(parts, viewer, wish) as (grant, delivered), parts.pg.acquire() as pg:
         found = await parts.history.read(grant, pg, spelled, Instant(since), Instant(until), parts.clock())

@@ -26,9 +26,9 @@ async def register(
     limit: Annotated[int, QueryParameter(ge=1, le=10_000)] = 10_000,
 ) -> list[dict[str, Any]]:
     """Rows of a register in the caller's regions; the vehicles on the list are for those who need them."""
-    parts, person = parts_of(request), session_of(request).person
+    parts, session = parts_of(request), session_of(request)
     action = Action.READ_LIST if kind == "vehicles" else Action.READ_REGISTER
-    async with watching(parts, person, action) as (grant, delivered), parts.pg.acquire() as pg:
+    async with watching(parts, session, action, about=kind) as (grant, delivered), parts.pg.acquire() as pg:
         rows = await read_register(grant, pg, kind, parts.clock(), after=after, limit=limit)
         delivered.count = len(rows)
     return rows

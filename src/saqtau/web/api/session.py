@@ -8,6 +8,7 @@ from litestar import Request, Response, get, post
 from litestar.openapi.datastructures import ResponseSpec
 from litestar.params import JSONBody
 
+from saqtau.ledger.leaf import LeafClass
 from saqtau.web import challenges
 from saqtau.web.answers import answers
 from saqtau.web.auth import (
@@ -20,6 +21,7 @@ from saqtau.web.auth import (
     half_signed_in,
     log_in,
     session_of,
+    whoever,
 )
 from saqtau.web.parts import Parts, parts_of
 from saqtau.web.people import Person
@@ -123,6 +125,7 @@ async def logout(request: Request[Any, Any, Any]) -> Response[None]:
     parts = parts_of(request)
     session = session_of(request)
     await end_session(parts.pg, session)
+    await parts.access.tell(LeafClass.LOGIN, "logout", viewer=whoever(session), must=False)
     request.app.state.hub.end_sessions([session.digest])
     return Response(None, status_code=204, cookies=[empty_cookie(secure=parts.secure)])
 

@@ -14,18 +14,17 @@ from saqtau.engine.chain import EVERYWHERE
 from saqtau.engine.lines import ItemLine
 from saqtau.engine.reading import UnitView, read_item, read_positions, read_queue
 from saqtau.engine.units import read_units
-from saqtau.kernel.access import Action
+from saqtau.kernel.access import AccessRequest, Action, Purpose
 from saqtau.kernel.clock import Instant
 from saqtau.kernel.errors import Kind, Refused
 from saqtau.kernel.register import Code
 from saqtau.kernel.signal import Status
 from saqtau.web.answers import answers
 from saqtau.web.auth import address_of, counted, session_of, signed_in
-from saqtau.web.devices import EnrolmentCode, enrol, make_code, revoke_device, unit_of
+from saqtau.web.devices import EnrolmentCode, enrol, holder_of, make_code, revoke_device
 from saqtau.web.items import pictures_of, wish_for
-from saqtau.web.looking import standing
+from saqtau.web.looking import asking, standing
 from saqtau.web.parts import Parts, parts_of
-from saqtau.web.people import Person
 from saqtau.web.schema import BY_TOKEN, Strict
 from saqtau.web.sessions import Session
 from saqtau.web.throttle import bounds, count_attempt, forget_attempts
@@ -92,7 +91,7 @@ def chosen(lines: list[ItemLine], unit: str) -> ItemLine | None:
 
 async def _own_unit(request: Request[Any, Any, Any], session: Session) -> tuple[UnitView, list[ItemLine]]:
     parts, keeper = parts_of(request), request.app.state.standing
-    viewer, wish = standing(session.person, Action.WATCH_OWN, session.person.unit)
+    viewer, wish = standing(parts, session, Action.WATCH_OWN, session.person.unit)
     grant = await keeper.grant(session.digest, viewer, wish)
     async with parts.pg.acquire() as pg:
         units = await read_positions(grant, pg, parts.clock())
@@ -105,7 +104,7 @@ async def _own_unit(request: Request[Any, Any, Any], session: Session) -> tuple[
 
 async def _alert(request: Request[Any, Any, Any], session: Session, line: ItemLine) -> ItemSeen:
     parts, keeper = parts_of(request), request.app.state.standing
-    viewer, wish = await wish_for(parts, session.person, Action.READ_ITEM, line.id, None)
+    viewer, wish = await wish_for(parts, session, Action.READ_ITEM, line.id, None)
     grant = await keeper.grant(session.digest, viewer, wish)
     async with parts.pg.acquire() as pg:
         view = await read_item(grant, pg, line.id, parts.clock())
@@ -136,9 +135,19 @@ async def tablet(request: Request[Any, Any, Any]) -> TabletSeen:
 )
 async def duty(request: Request[Any, Any, Any], data: JSONBody[Duty]) -> DutySeen:
     """The crew comes on duty or leaves it. Refused (409) while an item holds the unit."""
-    parts, unit = parts_of(request), _unit_of(session_of(request))
+    parts, session = parts_of(request), session_of(request)
+    unit = _unit_of(session)
+    viewer, wish = await asking(parts, session, [_own_act(Action.SET_DUTY, unit)])
+    if not parts.access.decides(viewer, wish).allow:
+        parts.access.note(viewer, wish)
+        raise Refused(Kind.DENIED, "only a patrol has a unit", role="wrong_role")
     status = await _set_duty(request, parts, unit, on=data.on)
+    parts.access.note(viewer, wish, {"on": data.on})
     return DutySeen(unit, status)
+
+
+def _own_act(action: Action, unit: str) -> AccessRequest:
+    return AccessRequest(action=action, purpose=Purpose.DUTY, object=unit, unit=unit)
 
 
 async def _set_duty(request: Request[Any, Any, Any], parts: Parts, unit: str, *, on: bool) -> str:
@@ -183,8 +192,11 @@ async def enrol_tablet(request: Request[Any, Any, Any], data: JSONBody[Enrol]) -
         raise Refused(Kind.INVALID, "the key is not base64", public_key="not_base64") from None
     limits = bounds(session.person.id, address_of(request), "enrol")
     await count_attempt(parts.pg, limits, parts.clock())
-    async with parts.pg.acquire() as pg:
-        device = await enrol(pg, session.person, data.code, key, parts.clock(), parts.ids)
+    viewer, wish = await asking(parts, session, [_own_act(Action.ENROL_DEVICE, session.person.unit or "")])
+    async with parts.access.reading(viewer, wish) as (_, done):
+        async with parts.pg.acquire() as pg:
+            device = await enrol(pg, session.person, data.code, key, parts.clock(), parts.ids)
+        done.count, done.told = 1, {"device": device}
     await forget_attempts(parts.pg, limits)
     return Device(device)
 
@@ -207,11 +219,14 @@ class Lost(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 )
 async def revoke(request: Request[Any, Any, Any], data: JSONBody[Lost]) -> Device:
     """A lost tablet: nothing it signs is taken any more, within a second."""
-    parts, person = parts_of(request), session_of(request).person
-    _may_manage_tablets(person)
+    parts, session = parts_of(request), session_of(request)
     async with parts.pg.acquire() as pg:
-        await _own_region(pg, person, await unit_of(pg, data.device))
-        await revoke_device(pg, data.device, parts.clock())
+        unit, officer = await holder_of(pg, data.device)
+    viewer, wish = await asking(parts, session, await _management(parts, unit, data.device, officer))
+    async with parts.access.reading(viewer, wish, {"verb": "revoke"}) as (_, done):
+        async with parts.pg.acquire() as pg:
+            await revoke_device(pg, data.device, parts.clock())
+        done.count = 1
     return Device(data.device)
 
 
@@ -227,23 +242,25 @@ async def revoke(request: Request[Any, Any, Any], data: JSONBody[Lost]) -> Devic
 )
 async def code(request: Request[Any, Any, Any], data: JSONBody[WantCode]) -> EnrolmentCode:
     """A one-time code for ten minutes, told to the crew by the duty officer or the administrator."""
-    parts, person = parts_of(request), session_of(request).person
-    _may_manage_tablets(person)
-    async with parts.pg.acquire() as pg:
-        await _own_region(pg, person, data.unit)
-        return await make_code(pg, data.unit, data.officer, person.id, parts.clock())
+    parts, session = parts_of(request), session_of(request)
+    viewer, wish = await asking(parts, session, await _management(parts, data.unit, data.unit, data.officer))
+    async with parts.access.reading(viewer, wish, {"verb": "code", "officer": data.officer}) as (_, done):
+        async with parts.pg.acquire() as pg:
+            made = await make_code(pg, data.unit, data.officer, viewer.id, parts.clock())
+        done.count = 1
+    return made
 
 
-def _may_manage_tablets(person: Person) -> None:
-    if not {"duty_officer", "administrator"} & set(person.roles):
-        raise Refused(Kind.DENIED, "tablets are managed by the duty officer or the administrator", role="wrong_role")
-
-
-async def _own_region(pg: Any, person: Person, unit: str) -> None:
-    """Refuse a duty officer (NOT_FOUND) a unit of another region."""
-    if "administrator" in person.roles:
-        return
-    async with pg.transaction():
-        await store.see(pg, person.regions)
-        if unit not in await read_units(pg, [unit]):
-            raise Refused(Kind.NOT_FOUND, f"no unit {unit} in your regions", unit="unknown")
+async def _management(parts: Parts, unit: str, about: str, officer: str) -> list[AccessRequest]:
+    """The wishes to manage the tablet of a unit's officer. Raises Refused(NOT_FOUND)."""
+    async with parts.pg.acquire() as pg, pg.transaction():
+        await store.see(pg, EVERYWHERE)
+        known = (await read_units(pg, [unit])).get(unit)
+    if known is None:
+        raise Refused(Kind.NOT_FOUND, f"no unit {unit}", unit="unknown")
+    return [
+        AccessRequest(
+            action=Action.MANAGE_DEVICE, purpose=purpose, object=about, region=known.region, unit=unit, concerns=officer
+        )
+        for purpose in (Purpose.DUTY, Purpose.MAINTENANCE)
+    ]

@@ -69,10 +69,10 @@ async def near(
     free: Annotated[bool, QueryParameter()] = True,
 ) -> list[NearUnit]:
     """The k nearest units by drive time; with `free=false` also those that have work."""
-    parts, person, hub = parts_of(request), session_of(request).person, request.app.state.hub
-    viewer, wish = standing(person, Action.WATCH_UNITS)
+    parts, session, hub = parts_of(request), session_of(request), request.app.state.hub
+    viewer, wish = standing(parts, session, Action.WATCH_UNITS)
     if purpose is not None:
-        viewer, wish = asking(person, [AccessRequest(action=Action.WATCH_UNITS, purpose=purpose)])
+        viewer, wish = await asking(parts, session, [AccessRequest(action=Action.WATCH_UNITS, purpose=purpose)])
     async with looking(parts, viewer, wish) as (grant, delivered):
         atlas, units = need(parts.atlas), hub.whereabouts.now()
         found = await asyncio.to_thread(find_near, grant, atlas, units, lat, lon, k, parts.clock(), free=free)
