@@ -379,7 +379,8 @@ create function ledger_witnessed(log_ int2, name_ text, vkey_ text, url_ text, s
             trouble = excluded.trouble
 $$;
 
--- Remove checkpoints older than an instant that no witness cosigned; the last one stays. Returns how many went.
+-- Remove checkpoints older than an instant that no witness cosigned; the last one stays, and so does each that was the
+-- first to wait for a witness longer than a minute: it says since when nobody watched. Returns how many went.
 create function ledger_thin(log_ int2, before_ bigint) returns bigint
     language plpgsql security definer set search_path = public, pg_temp as $$
 declare
@@ -388,7 +389,14 @@ begin
     perform set_config('app.ledger', 'thin', true);
     delete from ledger_checkpoint c where c.log = log_ and c.at < before_
         and c.size < (select l.size from ledger_log l where l.id = log_)
-        and not exists (select from ledger_cosigned s where s.log = c.log and s.size = c.size);
+        and not exists (select from ledger_cosigned s where s.log = c.log and s.size = c.size)
+        and (
+            (select s.at from ledger_cosigned s where s.log = c.log and s.size > c.size order by s.size limit 1)
+                <= c.at + 60000
+            or exists (select from ledger_checkpoint p where p.log = c.log and p.size < c.size and p.size > coalesce(
+                (select s.size from ledger_cosigned s where s.log = c.log and s.size < c.size
+                    order by s.size desc limit 1), 0))
+        );
     get diagnostics gone = row_count;
     perform set_config('app.ledger', '', true);
     return gone;
