@@ -13,6 +13,7 @@ from saqtau.engine import postgres
 from saqtau.engine.atlas import open_atlas
 from saqtau.engine.blobs import Blobs
 from saqtau.engine.journal import ensure_streams
+from saqtau.engine.place import read_secret
 from saqtau.engine.postgres import APP
 from saqtau.engine.worker import every
 from saqtau.web.app import create_app
@@ -45,6 +46,8 @@ async def answer(ground: Ground, stop: asyncio.Event) -> None:
             js=js,
             access=ground.open_access(ledger, js, pool),
             keys=ground.keys,
+            signers=ground.signers,
+            mirror_token=read_secret(ground.mirror_token),
             desks=ground.desks,
             clock=now,
             ids=ids,

@@ -108,7 +108,7 @@ def look(url: str) -> Offered:
         async with client() as http:
             served = await fetch_list(http, url)
         authority = Verifier.parse(served.authority)
-        data = served.list.encode()
+        data = served.signed.encode()
         return Offered(authority, parse_list(data, authority), data)
 
     return asyncio.run(ask())

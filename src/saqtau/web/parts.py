@@ -10,7 +10,7 @@ from saqtau.engine.access import Access
 from saqtau.engine.atlas import Atlas
 from saqtau.engine.blobs import Blobs
 from saqtau.engine.history import History
-from saqtau.engine.keys import Keys
+from saqtau.engine.keys import Keys, Signers
 from saqtau.kernel.clock import Clock
 from saqtau.kernel.desk import Desks
 from saqtau.kernel.ids import Ids
@@ -27,6 +27,8 @@ class Parts(msgspec.Struct, frozen=True, kw_only=True):
     js: Any  # its JetStream context
     access: Access  # the one door to protected data
     keys: Keys  # of the ledger's records, for who may read the log
+    signers: Signers | None = None  # of the logs, for the signed list of them
+    mirror_token: str | None = None  # who brings it may copy the log
     desks: Desks
     clock: Clock
     ids: Ids

@@ -36,6 +36,7 @@ AGAIN: Final = 10.0
 """Seconds until a log that did not answer is asked again."""
 AGAIN_FALSE: Final = 60.0
 """And one that served what does not fit: its leaves are then fetched from the first one."""
+_PATIENT: Final = 10  # how often a log that asks for patience gets it, a second longer each time
 _AHEAD: Final = 4  # bundles under way at once
 _BUNDLE_LIMIT: Final = WIDTH * (MAX_ENTRY + 2)
 _PATIENCE: Final = httpx.Timeout(10.0)
@@ -45,7 +46,7 @@ class Served(msgspec.Struct, frozen=True):
     """What `GET <url>/ledger/logs` answers, as far as a witness needs it."""
 
     authority: str  # the vkey under the list, for a person to compare; believed only when it was given otherwise
-    list: str
+    signed: str
 
 
 @asynccontextmanager
@@ -56,11 +57,16 @@ async def client() -> AsyncIterator[httpx.AsyncClient]:
 
 
 async def fetch(http: httpx.AsyncClient, url: str, token: str | None, limit: int) -> bytes:
-    """The bytes at an address. Raises Refused: NOT_FOUND (404), TOO_LARGE beyond the limit, UNAVAILABLE otherwise."""
+    """The bytes at an address.
+
+    Raises Refused: NOT_FOUND (404), TOO_MANY (it asks for patience), TOO_LARGE beyond the limit, UNAVAILABLE otherwise.
+    """
     headers = {} if token is None else {"Authorization": f"Bearer {token}"}
     data = bytearray()
     try:
         async with http.stream("GET", url, headers=headers) as response:
+            if response.status_code in {429, 503}:
+                raise Refused(Kind.TOO_MANY, f"{url}: answers {response.status_code}", url="busy")
             if response.status_code == 404:
                 raise Refused(Kind.NOT_FOUND, f"{url}: not there", url="not_found")
             if response.status_code != 200:
@@ -187,15 +193,21 @@ class Follower:
     async def _bundle(self, http: httpx.AsyncClient, one: Log, path: TilePath) -> bytes:
         """A bundle; one that was partial may be there as a full one by now."""
         place = f"{(one.url or '').rstrip('/')}/ledger/{one.origin}"
-        try:
-            return await fetch(http, f"{place}/{path.text}", one.token, _BUNDLE_LIMIT)
-        except Refused as refusal:
-            if refusal.kind is not Kind.NOT_FOUND or path.width == WIDTH:
-                raise
-        return await fetch(http, f"{place}/{TilePath(path.level, path.index).text}", one.token, _BUNDLE_LIMIT)
+        tries = 0
+        while True:
+            try:
+                return await fetch(http, f"{place}/{path.text}", one.token, _BUNDLE_LIMIT)
+            except Refused as refusal:
+                tries += 1
+                if refusal.kind is Kind.NOT_FOUND and path.width < WIDTH:
+                    path = TilePath(path.level, path.index)
+                elif refusal.kind is Kind.TOO_MANY and tries <= _PATIENT:
+                    await asyncio.sleep(tries)
+                else:
+                    raise
 
     async def _read_list(self, witness: Witness, http: httpx.AsyncClient, one: Authority) -> None:
-        data = (await fetch_list(http, one.url or "")).list.encode()
+        data = (await fetch_list(http, one.url or "")).signed.encode()
         listed = parse_list(data, Verifier.parse(one.vkey))
         await witness.working(lambda: take_list(self._store, listed, data, self._clock()))
 
