@@ -115,7 +115,7 @@ class Decision(msgspec.Struct, frozen=True):
     @property
     def named(self) -> str:
         """The policies in one word, for an answer to whoever asked."""
-        return ",".join(self.policies) or ("policy-error" if self.errors else "nothing-permits")
+        return "policy-error" if self.errors else ",".join(self.policies) or "nothing-permits"
 
 
 NAMED: Final = frozenset({Purpose.INCIDENT, Purpose.CASE})
