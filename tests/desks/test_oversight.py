@@ -58,6 +58,13 @@ def test_no_police_officer_reviews_a_broken_glass(actor):
     assert refused.value.kind is Kind.DENIED
 
 
+def test_nobody_reviews_his_own_glass_in_whatever_role():
+    house, item = house_with_a_broken_glass()
+    with pytest.raises(Refused) as refused:
+        house.fire(item, "reviewed_justified", Actor("duty1", "prosecutor", regions=frozenset({2})), JUSTIFIED)
+    assert dict(refused.value.fields) == {"actor": "own_glass"}
+
+
 @pytest.mark.parametrize("form", [{}, {"finding": ""}, {"finding": "ok"}, {"finding": "x" * 201}])
 def test_a_review_without_a_finding_is_refused(form):
     house, item = house_with_a_broken_glass()

@@ -159,7 +159,7 @@ async def test_an_account_is_locked_by_an_unreviewed_glass_whatever_regions_one_
     )
     await pg_owner.execute(
         """insert into item (id, desk, spec, state, rev, region, priority, opened, changed, opened_by, retention, data)
-           values ('review', 'oversight', 's', 'broken', 0, 2, 1, 1, 1, 'rule', 'oversight_5y', '{}')"""
+           values ('review', 'oversight', 's', 'broken', 0, 2, 1, 1, 1, 'rule', 'oversight_10y', '{}')"""
     )
     await pg_owner.execute(
         """insert into broken_glass values

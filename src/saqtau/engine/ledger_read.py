@@ -23,6 +23,8 @@ from saqtau.ledger.sealing import open_committed, unwrap
 from saqtau.ledger.tiles import ENTRIES, TileCache, TilePath, TileReader, pack_entries, unpack_entries
 from saqtau.ledger.tree import BITS, WIDTH, leaf_hashes, row_widths
 
+_MAY_OPEN: Final = (Action.READ_ACCESS, Action.RECEIVE_EXPORT, Action.PLACE_HOLD)
+"""An overseer reads; a chain of custody goes with an export and stays with a hold."""
 RECORDS: Final = 10_000
 """Entries whose records one call opens, at most."""
 _AT_ONCE: Final = 16 * WIDTH
@@ -222,7 +224,7 @@ async def read_records(
     pg: a pool. Keys are read anew each time: one that was destroyed a moment ago opens nothing.
     Raises Refused: DENIED (the grant), INVALID (`count` over 10,000, `first`), NOT_FOUND (`origin`), UNAVAILABLE.
     """
-    must_hold(grant, now, Action.READ_ACCESS)
+    must_hold(grant, now, *_MAY_OPEN)
     if not 0 <= count <= RECORDS:
         raise Refused(Kind.INVALID, f"at most {RECORDS} entries are opened at once", count="too_many")
     if not 0 <= first < 2**62:
@@ -247,7 +249,7 @@ async def read_entry(grant: Grant, pg: Any, keys: Keys, origin: str, index: int,
 
     Raises Refused: DENIED (the grant), NOT_FOUND (`origin`, `index`), UNAVAILABLE.
     """
-    must_hold(grant, now, Action.READ_ACCESS)
+    must_hold(grant, now, *_MAY_OPEN)
     with refusals():
         log, size, _ = await _log(pg, origin)
         if not 0 <= index < size:

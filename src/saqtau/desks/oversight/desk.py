@@ -32,7 +32,7 @@ DESK = Desk(
         Edge("remind", "overdue", "overdue", CLOCK),
     ),
     superiors=frozenset({"prosecutor"}),
-    retention="oversight_5y",
+    retention="oversight_10y",
     purposes=("oversight", "incident"),
     overseer_told=True,
     line=rules.line,

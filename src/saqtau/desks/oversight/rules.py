@@ -11,6 +11,7 @@ from typing import Any
 
 from saqtau.kernel.clock import Instant
 from saqtau.kernel.desk import Data
+from saqtau.kernel.errors import Kind, Refused
 from saqtau.kernel.item import Call, Open
 
 KEPT_COMMENTS = 20
@@ -56,8 +57,10 @@ def commented(data: Data, form: Data, call: Call) -> Data:
     return {"comments": [*data["comments"][-KEPT_COMMENTS + 1 :], said]}
 
 
-def reviewed(_data: Data, form: Data, call: Call) -> Data:
-    """The prosecutor's finding."""
+def reviewed(data: Data, form: Data, call: Call) -> Data:
+    """The prosecutor's finding. Nobody reviews what he did himself, whatever his roles are."""
+    if call.actor.id == data["officer"]:
+        raise Refused(Kind.DENIED, "nobody reviews what he did himself", actor="own_glass")
     return {
         "finding": form["finding"],
         "wrong": form.get("wrong"),

@@ -1,0 +1,234 @@
+"""Exports as wishes: one person asks, another agrees, and the prosecutor besides where minors or custody are concerned.
+
+What an item is decides who must agree (`kernel.sensitive`), looked up here and never told by whoever asks. Each step is
+an entry that is durable before its row is written.
+"""
+
+from typing import Any, Final
+
+import msgspec
+
+from saqtau.engine import items
+from saqtau.engine.access import must_hold
+from saqtau.engine.chain import EVERYWHERE
+from saqtau.engine.failures import refusals
+from saqtau.engine.items import COLUMNS
+from saqtau.engine.reading import regions_of
+from saqtau.engine.store import see
+from saqtau.kernel.access import Action, Grant
+from saqtau.kernel.clock import Instant
+from saqtau.kernel.errors import Kind, Refused
+from saqtau.kernel.sensitive import Sensitive, sensitive
+from saqtau.kernel.two_people import Signature, Standing, Wish, agree, may_fetch, refuse, standing_at
+
+LISTED: Final = 200
+RECIPIENT: Final = (2, 120)
+REASON: Final = (10, 300)
+WHY_NOT: Final = (3, 300)
+
+_COLUMNS: Final = """
+    w.id, w.item, w.region, w.sensitive, w.asked_by, w.asked_role, w.asked_at, w.purpose, w.case_number, w.recipient,
+    w.reason, w.standing, w.entry, w.closed_by, w.closed_at, w.closed_why,
+    (select coalesce(json_agg(json_build_object('by', s.signer, 'role', s.role, 'at', s.at, 'entry', s.entry)
+        order by s.at), '[]') from signature s where s.kind = 'export' and s.wish = w.id) as signatures
+"""
+_ONE: Final = f"select {_COLUMNS} from export_wish w where w.id = $1"  # noqa: S608 - constant
+_ALL: Final = f"""
+    select {_COLUMNS} from export_wish w where $1::text is null or w.item = $1
+    order by w.asked_at desc, w.id desc limit $2
+"""  # noqa: S608
+
+
+class ExportLine(msgspec.Struct, frozen=True):
+    """A wish to export an item, and where it is. Nothing of what is in the item."""
+
+    id: str
+    item: str
+    region: int
+    sensitive: frozenset[Sensitive]
+    asked_by: str
+    asked_role: str
+    asked_at: Instant
+    purpose: str
+    case: str
+    recipient: str
+    reason: str
+    standing: Standing
+    entry: str
+    closed_by: str | None
+    closed_at: Instant | None
+    closed_why: str | None
+    signatures: tuple[Signature, ...]
+    fetchable: bool = False
+
+
+class Asked(msgspec.Struct, frozen=True):
+    """What a request about a wish must say before anybody may act on it."""
+
+    id: str
+    item: str
+    region: int
+    sensitive: frozenset[Sensitive]
+    asked_by: str
+    case: str
+    standing: Standing
+
+
+class Subject(msgspec.Struct, frozen=True):
+    """What a request about an item must say before anybody may act on it: where it lies, and what it concerns."""
+
+    item: str
+    region: int
+    unit: str | None
+    sensitive: frozenset[Sensitive]
+    opened: Instant
+
+
+async def subject_of(pool: Any, item_id: str) -> Subject:
+    """Where an item lies and what its family concerns; nothing of its content. Raises Refused(NOT_FOUND)."""
+    with refusals():
+        async with pool.acquire() as pg, pg.transaction():
+            await see(pg, EVERYWHERE)
+            one = await items.load(pg, item_id)
+            eldest = one.parent or one.id
+            rows = await pg.fetch(
+                f"select {COLUMNS} from item where id = $1 or parent = $1 or id = $2",  # noqa: S608 - constant
+                eldest,
+                one.id,
+            )
+    family = [items.to_item(row) for row in rows]
+    return Subject(one.id, one.region, one.unit, sensitive(*family), one.opened)
+
+
+def check_words(recipient: str, reason: str) -> None:
+    """Raises Refused(INVALID) naming `recipient` or `reason`."""
+    for field, text, (least, most) in (("recipient", recipient, RECIPIENT), ("reason", reason, REASON)):
+        if not least <= len(text.strip()) or len(text) > most:
+            raise Refused(Kind.INVALID, f"{field}: {least} to {most} letters", **{field: "length"})
+
+
+async def ask_export(
+    grant: Grant, pool: Any, name: str, subject: Subject, recipient: str, reason: str, now: Instant
+) -> ExportLine:
+    """Ask for an export under this id. Raises Refused: DENIED, INVALID, CONFLICT (`export`: one waits), UNAVAILABLE."""
+    must_hold(grant, now, Action.REQUEST_EXPORT, named=subject.item)
+    check_words(recipient, reason)
+    viewer, request = grant.viewer, grant.request
+    with refusals():
+        async with pool.acquire() as pg, pg.transaction():
+            await see(pg, regions_of(viewer))
+            await pg.execute(
+                """insert into export_wish (id, item, region, sensitive, asked_by, asked_role, asked_at, purpose,
+                       case_number, recipient, reason, entry)
+                   values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)""",
+                name, subject.item, subject.region, sorted(subject.sensitive), viewer.id, viewer.role, now,
+                request.purpose.value, request.case or "", recipient, reason, grant.entry,
+            )  # fmt: skip
+            return await _load(pg, name, now)
+
+
+async def find_export(pool: Any, name: str, now: Instant) -> Asked:
+    """A wish, for the request that asks for leave to act on it. Raises Refused(NOT_FOUND)."""
+    with refusals():
+        async with pool.acquire() as pg, pg.transaction():
+            await see(pg, EVERYWHERE)
+            line = await _load(pg, name, now)
+    return Asked(line.id, line.item, line.region, line.sensitive, line.asked_by, line.case, line.standing)
+
+
+async def read_export(grant: Grant, pool: Any, name: str, now: Instant) -> ExportLine:
+    """One wish. Raises Refused: DENIED, NOT_FOUND, UNAVAILABLE."""
+    must_hold(grant, now, Action.READ_EXPORT, Action.RECEIVE_EXPORT)
+    with refusals():
+        async with pool.acquire() as pg, pg.transaction():
+            await see(pg, regions_of(grant.viewer))
+            return await _load(pg, name, now)
+
+
+async def sign_export(grant: Grant, pool: Any, name: str, now: Instant) -> ExportLine:
+    """Agree to a wish. Raises Refused as `agree`, NOT_FOUND, UNAVAILABLE."""
+    must_hold(grant, now, Action.APPROVE_EXPORT, named=name)
+    viewer = grant.viewer
+    with refusals():
+        async with pool.acquire() as pg, pg.transaction():
+            await see(pg, regions_of(viewer))
+            line = await _load(pg, name, now, lock=True)
+            # what it concerns may have changed since it was asked for: the item as it is now decides
+            concerned = await _concerns(pg, line)
+            wish = msgspec.structs.replace(_wish(line), sensitive=concerned)
+            agreed = agree(wish, Signature(viewer.id, viewer.role, now, grant.entry))
+            await pg.execute(
+                "insert into signature (kind, wish, signer, role, at, entry) values ('export', $1, $2, $3, $4, $5)",
+                name, viewer.id, viewer.role, now, grant.entry,
+            )  # fmt: skip
+            await pg.execute("update export_wish set standing = $2 where id = $1", name, agreed.standing.value)
+            return await _load(pg, name, now)
+
+
+async def refuse_export(grant: Grant, pool: Any, name: str, why: str, now: Instant) -> ExportLine:
+    """Say no; who asked may take it back. Raises Refused: CONFLICT, DENIED, INVALID (`why`), NOT_FOUND, UNAVAILABLE."""
+    must_hold(grant, now, Action.APPROVE_EXPORT, Action.REQUEST_EXPORT)
+    least, most = WHY_NOT
+    if not least <= len(why.strip()) or len(why) > most:
+        raise Refused(Kind.INVALID, f"why not: {least} to {most} letters", why="length")
+    viewer = grant.viewer
+    with refusals():
+        async with pool.acquire() as pg, pg.transaction():
+            await see(pg, regions_of(viewer))
+            line = await _load(pg, name, now, lock=True)
+            if grant.request.action is Action.REQUEST_EXPORT and line.asked_by != viewer.id:
+                raise Refused(Kind.DENIED, "only who asked takes it back", actor="not_yours")
+            if grant.request.object not in {name, line.item}:
+                raise Refused(Kind.DENIED, "the grant is for another object", grant="other_object")
+            refuse(_wish(line), viewer.id, now)
+            await pg.execute(
+                """update export_wish set standing = 'refused', closed_by = $2, closed_at = $3, closed_why = $4
+                   where id = $1""",
+                name, viewer.id, now, why,
+            )  # fmt: skip
+            return await _load(pg, name, now)
+
+
+async def read_exports(grant: Grant, pool: Any, now: Instant, *, item: str | None = None) -> list[ExportLine]:
+    """Wishes of the viewer's regions, newest first, at most 200. Raises Refused: DENIED, UNAVAILABLE."""
+    must_hold(grant, now, Action.READ_EXPORT)
+    with refusals():
+        async with pool.acquire() as pg, pg.transaction():
+            await see(pg, regions_of(grant.viewer))
+            return [_line(row, now) for row in await pg.fetch(_ALL, item, LISTED)]
+
+
+async def _concerns(pg: Any, line: ExportLine) -> frozenset[Sensitive]:
+    await see(pg, EVERYWHERE)
+    one = await items.load(pg, line.item)
+    rows = await pg.fetch(
+        f"select {COLUMNS} from item where id = $1 or parent = $1 or id = $2",  # noqa: S608 - constant
+        one.parent or one.id,
+        one.id,
+    )
+    return line.sensitive | sensitive(*[items.to_item(row) for row in rows])
+
+
+async def _load(pg: Any, name: str, now: Instant, *, lock: bool = False) -> ExportLine:
+    row = await pg.fetchrow(f"{_ONE} for update of w" if lock else _ONE, name)
+    if row is None:
+        raise Refused(Kind.NOT_FOUND, f"there is no export {name}", export="unknown")
+    return _line(row, now)
+
+
+def _line(row: Any, now: Instant) -> ExportLine:
+    line = ExportLine(
+        row["id"], row["item"], row["region"], frozenset(map(Sensitive, row["sensitive"])), row["asked_by"],
+        row["asked_role"], row["asked_at"], row["purpose"], row["case_number"], row["recipient"], row["reason"],
+        Standing(row["standing"]), row["entry"], row["closed_by"], row["closed_at"], row["closed_why"],
+        msgspec.json.decode(row["signatures"], type=tuple[Signature, ...]),
+    )  # fmt: skip
+    wish = _wish(line)
+    return msgspec.structs.replace(line, standing=standing_at(wish, now), fetchable=may_fetch(wish, now))
+
+
+def _wish(line: ExportLine) -> Wish:
+    return Wish(
+        asked_by=line.asked_by, asked_at=line.asked_at, standing=line.standing, sensitive=line.sensitive,
+        signatures=line.signatures,
+    )  # fmt: skip
