@@ -17,6 +17,7 @@ from saqtau.ledger.note import (
     check_cosignature,
     compose_note,
     cosign,
+    is_weak,
     parse_note,
     valid_name,
 )
@@ -76,7 +77,7 @@ def test_no_damage_to_a_note_leaves_the_signatures_of_another_text_valid(data):
         assert check_cosignature(WITNESS.verifier(COSIGNATURE), note) is None
 
 
-@given(names, st.sampled_from([1, 4]), st.binary(min_size=32, max_size=32))
+@given(names, st.sampled_from([1, 4]), st.binary(min_size=32, max_size=32).filter(lambda key: not is_weak(key)))
 def test_a_verifier_key_is_read_as_it_was_written(name, kind, public):
     verifier = Verifier(name, kind, public)
     assert Verifier.parse(verifier.vkey) == verifier

@@ -2,7 +2,7 @@
 
 import msgspec
 
-from saqtau.ledger.note import Note
+from saqtau.ledger.note import Note, has_control
 from saqtau.ledger.spelling import HASH, encode_base64, parse_decimal, parse_hash, refuse
 from saqtau.ledger.tree import EMPTY
 
@@ -35,6 +35,8 @@ def parse(note: Note) -> Checkpoint:
 
 def parse_checkpoint(body: str) -> Checkpoint:
     """Read a checkpoint's body. Refused(INVALID) names `origin`, `size`, `root` or `extension`."""
+    if has_control(body):
+        refuse("origin", "checkpoint: has a control character")
     if not body.endswith("\n"):
         refuse("root", "checkpoint: its last line is cut")
     origin, *rest = body[:-1].split("\n")

@@ -5,6 +5,7 @@ A note is a text that ends with a newline, an empty line, and signature lines
 """
 
 import hashlib
+import re
 from collections.abc import Iterable
 
 import msgspec
@@ -25,6 +26,10 @@ MAX_NAME = 255
 MAX_VKEY = 4096
 """Characters of a verifier key; one of ML-DSA-44, which we cannot check, is told from nonsense."""
 _DASH = "— "
+_CONTROL = re.compile(r"[\x00-\x09\x0b-\x1f]")
+_FIELD = 2**255 - 19
+_EIGHTH = int.from_bytes(bytes.fromhex("26e8958fc2b227b045c3f489f2ef98f0d5dfac05d3c63339b13802886d53fc05"), "little")
+_SMALL_ORDER = frozenset({0, 1, _FIELD - 1, _EIGHTH, _FIELD - _EIGHTH})  # the y of all eight such points
 _TIME = 8
 _SIGNATURE = 64
 _LATEST = 2**63 - 1
@@ -62,6 +67,8 @@ class Verifier(msgspec.Struct, frozen=True):
         data = parse_base64(key, "vkey")
         if data[:1] not in (bytes([ED25519]), bytes([COSIGNATURE])) or len(data) != 33:
             refuse("vkey", f"verifier key {name}: neither an Ed25519 key nor an Ed25519 cosigner", "unknown_kind")
+        if is_weak(data[1:]):
+            refuse("vkey", f"verifier key {name}: of small order, so anybody can sign for it", "weak")
         found = cls(name, data[0], data[1:])
         if stated != found.key_id.hex():
             refuse("vkey", f"verifier key {name}: its id does not belong to its key")
@@ -131,11 +138,16 @@ class Signer:
         return self.verifier(kind).vkey
 
     def sign(self, body: str) -> str:
-        """A type-1 signature line over a note's body; newline included."""
+        """A type-1 signature line over a note's body; newline included. Refused(INVALID): no `body` of a note."""
+        _check_body(body)
         return Signature(self.name, self._key_id, self._private.sign(body.encode())).line
 
     def cosign(self, body: str, seconds: int) -> str:
-        """A type-4 signature line over a checkpoint's body, with the time (Unix seconds); newline included."""
+        """A type-4 signature line over a checkpoint's body, with the time (Unix seconds); newline included.
+
+        Refused(INVALID) names `body` or `time`.
+        """
+        _check_body(body)
         if not 0 <= seconds <= _LATEST:
             refuse("time", "cosignature: a time that a cosignature cannot carry")
         data = seconds.to_bytes(_TIME, "big") + self._private.sign(_cosigned(body, seconds))
@@ -147,11 +159,24 @@ def key_id(name: str, kind: int, public: bytes) -> bytes:
     return hashlib.sha256(name.encode() + b"\n" + bytes([kind]) + public).digest()[:4]
 
 
+def is_weak(public: bytes) -> bool:
+    """Whether an Ed25519 public key is a point of order 1, 2, 4 or 8.
+
+    Anybody makes signatures that verify under such a key: who publishes one can deny whatever was signed with it.
+    """
+    return (int.from_bytes(public, "little") & (2**255 - 1)) % _FIELD in _SMALL_ORDER
+
+
 def valid_name(name: str) -> bool:
     """Whether a key may be called so: not empty, no space of Unicode, no plus, no control character."""
     return 0 < len(name) <= MAX_NAME and not any(
         letter < " " or letter == "+" or letter.isspace() or "\ud800" <= letter <= "\udfff" for letter in name
     )
+
+
+def has_control(text: str) -> bool:
+    """Whether an ASCII control character other than a newline is in it, which no note may have."""
+    return _CONTROL.search(text) is not None
 
 
 def compose_note(body: str, lines: Iterable[str]) -> str:
@@ -188,7 +213,7 @@ def parse_note(data: bytes) -> Note:
         text = data.decode("utf-8")
     except UnicodeDecodeError:
         refuse("note", "note: not UTF-8")
-    if any(letter < " " and letter != "\n" for letter in text):
+    if has_control(text):
         refuse("note", "note: has a control character")
     before, gap, lines = text.rpartition("\n\n")
     if not gap:
@@ -214,6 +239,11 @@ def _signature(line: str) -> Signature:
     if len(data) < 5:
         refuse("signature", "note: a signature without bytes")
     return Signature(name, data[:4], data[4:])
+
+
+def _check_body(body: str) -> None:
+    if not body.endswith("\n") or has_control(body):
+        refuse("body", "note: a body ends with a newline and has no other control character")
 
 
 def _cosigned(body: str, seconds: int) -> bytes:

@@ -49,6 +49,8 @@ def test_extension_lines_of_others_are_kept():
         ("a.b\n1\n", "root"),
         (f"\n1\n{ROOT}\n", "origin"),
         (f"{'a' * 1025}\n1\n{ROOT}\n", "origin"),
+        (f"a\tb\n1\n{ROOT}\n", "origin"),
+        (f"a.b\r\n1\n{ROOT}\n", "origin"),
         (f"a.b\n01\n{ROOT}\n", "size"),
         (f"a.b\n-1\n{ROOT}\n", "size"),
         (f"a.b\n+1\n{ROOT}\n", "size"),

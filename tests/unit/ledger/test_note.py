@@ -201,6 +201,38 @@ def test_a_key_of_a_kind_we_cannot_check_is_refused_as_such():
     }
 
 
+WEAK = {
+    "order 1": "0100000000000000000000000000000000000000000000000000000000000000",
+    "order 2": "ecffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f",
+    "order 4": "0000000000000000000000000000000000000000000000000000000000000000",
+    "order 4, the other": "0000000000000000000000000000000000000000000000000000000000000080",
+    "order 8": "26e8958fc2b227b045c3f489f2ef98f0d5dfac05d3c63339b13802886d53fc05",
+    "order 8, the second": "26e8958fc2b227b045c3f489f2ef98f0d5dfac05d3c63339b13802886d53fc85",
+    "order 8, the third": "c7176a703d4dd84fba3c0b760d10670f2a2053fa2c39ccc64ec7fd7792ac037a",
+    "order 8, the fourth": "c7176a703d4dd84fba3c0b760d10670f2a2053fa2c39ccc64ec7fd7792ac03fa",
+    "order 1 in another spelling": "eeffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f",
+    "order 4 in another spelling": "edffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f",
+}
+
+
+@pytest.mark.parametrize("what", WEAK)
+def test_a_key_for_which_anybody_can_sign_is_refused(what):
+    weak = Verifier("a.b", 1, bytes.fromhex(WEAK[what]))
+    assert refused(Verifier.parse, weak.vkey) == {"vkey": "weak"}
+
+
+def test_why_such_a_key_is_refused():
+    weak, forged = Verifier("a.b", 1, bytes.fromhex(WEAK["order 1"])), bytes.fromhex(WEAK["order 1"]) + bytes(32)
+    assert weak.signed(b"whatever one likes", forged)
+    assert weak.signed(b"and its contrary", forged)
+
+
+@pytest.mark.parametrize("body", ["", "no newline", "a\rb\n", "a\tb\n", "a\0\n"])
+def test_what_is_no_body_of_a_note_is_not_signed(body):
+    assert refused(LOG.sign, body) == {"body": "invalid"}
+    assert refused(WITNESS.cosign, body, SEEN) == {"body": "invalid"}
+
+
 def test_names_of_keys():
     assert valid_name("saqtau.local/75/access/2026")
     assert valid_name("прокуратура.қаз/куә")
