@@ -26,6 +26,7 @@ from saqtau.web.auth import Doorkeeper
 from saqtau.web.errors import HANDLERS, TROUBLE
 from saqtau.web.live import Hub, drive, follow_feed, follow_positions, watch_sessions
 from saqtau.web.metrics import REQUESTS, SECONDS
+from saqtau.web.oidc import Provider
 from saqtau.web.pages import PAGES
 from saqtau.web.parts import Parts
 from saqtau.web.schema import BODY_LIMIT, BY_SESSION, StrictStructs
@@ -76,6 +77,7 @@ def create_app(parts: Parts) -> Litestar:
     app.state.parts = parts
     app.state.hub = hub
     app.state.doorkeeper = Doorkeeper(parts)
+    app.state.provider = None if parts.accounts.issuer is None else Provider(parts.accounts.issuer, parts.clock)
     app.state.publisher = Publisher(parts.js, parts.pg)
     app.state.standing = Standing(parts.access, parts.clock)
     return app

@@ -25,6 +25,21 @@ async def put(
 ) -> bytes:
     """A fresh question: 32 random bytes. told: what must be known when the answer comes, at most 1000 bytes."""
     question = secrets.token_bytes(32)
+    await keep(pg, kind, question, now, person=person, session=session, told=told)
+    return question
+
+
+async def keep(
+    pg: Any,
+    kind: str,
+    question: bytes,
+    now: Instant,
+    *,
+    person: str | None = None,
+    session: bytes | None = None,
+    told: bytes = b"",
+) -> None:
+    """Keep the hash of a question that was made elsewhere, from at least 32 random bytes."""
     await pg.execute(
         """insert into challenges (digest, kind, person, session, told, ends) values ($1, $2, $3, $4, $5, $6)""",
         hashlib.sha256(question).digest(), kind, person, session, told, now + LIFE,
@@ -34,7 +49,6 @@ async def put(
            (select digest from challenges where ends < $1 limit 1000 for update skip locked)""",
         now,
     )
-    return question
 
 
 async def spend(pg: Any, kind: str, question: bytes, now: Instant) -> Challenge:

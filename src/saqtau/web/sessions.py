@@ -96,7 +96,15 @@ async def open_session(
 
 async def find_session(pg: Any, token: str, now: Instant) -> Session | None:
     """The session of a token, unless it has ended, idled out, or its person was disabled."""
-    digest = digest_of(token)
+    return await _find(pg, digest_of(token), csrf_of(token), now)
+
+
+async def find_by_digest(pg: Any, digest: bytes, now: Instant) -> Session | None:
+    """The session that is known by this digest, without its tokens: for what was begun in it and comes back later."""
+    return await _find(pg, digest, "", now)
+
+
+async def _find(pg: Any, digest: bytes, csrf: str, now: Instant) -> Session | None:
     row = await pg.fetchrow(
         """select s.id as session, s.opened, s.ends, s.seen, s.methods, s.proved, s.limited, p.*
            from sessions s join people p on p.id = s.person
@@ -109,7 +117,7 @@ async def find_session(pg: Any, token: str, now: Instant) -> Session | None:
     if now - row["seen"] > _SEEN_STEP:
         await pg.execute("update sessions set seen = greatest(seen, $2) where digest = $1", digest, now)
     return Session(
-        row["session"], digest, person_of(row), csrf_of(token), Instant(row["opened"]), Instant(row["ends"]),
+        row["session"], digest, person_of(row), csrf, Instant(row["opened"]), Instant(row["ends"]),
         tuple(row["methods"]), Instant(row["proved"]), row["limited"],
     )  # fmt: skip
 

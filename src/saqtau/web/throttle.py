@@ -70,11 +70,15 @@ async def count_attempt(pool: Any, limits: tuple[Bound, ...], now: Instant) -> N
 
 async def forget_attempts(pool: Any, limits: tuple[Bound, ...]) -> None:
     """The attempt succeeded: take it back; the pair starts anew."""
-    pair, *others = limits
+    pair = limits[0].key
     async with pool.acquire() as pg, pg.transaction():
-        await pg.execute("delete from login_throttle where key = $1", pair.key)
-        for other in sorted(others, key=lambda limit: limit.key):
-            await pg.execute("update login_throttle set failures = greatest(failures - 1, 0) where key = $1", other.key)
+        for limit in sorted(limits, key=lambda limit: limit.key):  # as they are counted, or two of them lock crosswise
+            await pg.execute(
+                """with gone as (delete from login_throttle where key = $1 and $2)
+                   update login_throttle set failures = greatest(failures - 1, 0) where key = $1 and not $2""",
+                limit.key,
+                limit.key == pair,
+            )
 
 
 async def free(pg: Any, account: str | None, address: str | None) -> int:

@@ -53,9 +53,9 @@ def step_of(secret: str, code: str, now: Instant, last: int) -> int | None:
     """The step whose code this is: now's, the one before or after, but none that is not newer than `last`."""
     at = int(now) // SECOND // STEP
     maker = pyotp.TOTP(secret, interval=STEP)
-    found = None
+    found, typed = None, code.encode(errors="replace")
     for step in (at - 1, at, at + 1):  # all three are computed, so that time tells nothing
-        if step >= 0 and hmac.compare_digest(maker.generate_otp(step), code) and step > last:
+        if step >= 0 and hmac.compare_digest(maker.generate_otp(step).encode(), typed) and step > last:
             found = step
     return found
 

@@ -2,7 +2,21 @@
 
 from typing import Any, Final
 
-from saqtau.web.api import access, account, desks, entry, items, keys, live, plates, registers, session, tablet, units
+from saqtau.web.api import (
+    access,
+    account,
+    desks,
+    entry,
+    identity,
+    items,
+    keys,
+    live,
+    plates,
+    registers,
+    session,
+    tablet,
+    units,
+)
 
 API: Final[list[Any]] = [
     session.login,
@@ -12,6 +26,8 @@ API: Final[list[Any]] = [
     entry.question,
     entry.by_passkey,
     entry.second,
+    identity.begin,
+    identity.callback,
     account.account,
     account.question,
     account.prove_by_passkey,
