@@ -10,7 +10,6 @@ export interface Wish {
 	viewer?: string;
 	object?: string;
 	purpose?: string;
-	after?: string;
 }
 
 const query = (given: object): string =>
@@ -20,7 +19,6 @@ export const readOverview = async (): Promise<Overview> => (await call('/api/ove
 export const readLooks = async (wish: Wish): Promise<Looks> => (await call(`/api/oversight/entries${query(wish)}`)).json();
 /** The file of an entry, letter by letter as it can be downloaded. */
 export const readEntryFile = async (entry: string): Promise<string> => (await call(`/api/oversight/entry${query({ entry })}`)).text();
-export const readCheckpoint = async (origin: string): Promise<string> => (await call(`/ledger/${origin}/checkpoint`)).text();
 export const readTile =
 	({ origin }: Pick<Place, 'origin'>) =>
 	async (path: string): Promise<Bytes> =>

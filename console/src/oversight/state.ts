@@ -73,8 +73,8 @@ export interface Looks {
 	entries: Look[];
 	/** Entries of this time whose key is gone or whose record does not open. */
 	unreadable: number;
-	/** Where the next page begins; null: this is all. */
-	next: string | null;
+	/** More lies before this instant; null: this is all. */
+	next: Instant | null;
 }
 
 /** An entry may wait so long for a witness before the page calls it unwitnessed: the goal is a second, this is sixty. */

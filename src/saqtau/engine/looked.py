@@ -39,8 +39,8 @@ _COUNTS = """
 class AccessLine(msgspec.Struct, frozen=True):
     """Who looked at what, for which purpose, and what he got. `delivered`, `closed`: None until the end is told.
 
-    `late`: it was written after the fact, because the ledger could not write. `readable` is false for an entry whose
-    record was erased or cannot be opened; then only its id is known.
+    id: the entry that the end of the access names. entry: its place in the log, `origin#index`; another one only when
+    it is `late`: written after the fact, because the ledger could not write. klass: of its leaf.
     """
 
     id: str
@@ -58,6 +58,9 @@ class AccessLine(msgspec.Struct, frozen=True):
     delivered: int | None
     closed: Instant | None
     late: bool = False
+    entry: str = ""
+    klass: str = ""
+    policy_set: str = ""
 
 
 class AccessCount(msgspec.Struct, frozen=True):
@@ -72,10 +75,46 @@ class AccessCount(msgspec.Struct, frozen=True):
 
 
 class Looked(msgspec.Struct, frozen=True):
-    """Lines, newest first; `whole` is false when there are more than are listed."""
+    """Lines, newest first. unreadable: entries on the way whose record cannot be opened (erased, or no key).
+
+    reached: the answer is whole from here on; what lies before is asked for with this as `until`. None: it is whole.
+    """
 
     lines: list[AccessLine]
-    whole: bool
+    unreadable: int = 0
+    reached: Instant | None = None
+
+    @property
+    def whole(self) -> bool:
+        """Whether there is nothing more in the time asked for."""
+        return self.reached is None
+
+
+class Wanted(msgspec.Struct, frozen=True, kw_only=True):
+    """Which entries; None is all. about: an object. klass: of the leaf."""
+
+    viewer: str | None = None
+    about: str | None = None
+    klass: str | None = None
+    purpose: str | None = None
+
+    def fits(self, line: AccessLine) -> bool:
+        """Whether the line is asked for."""
+        return (
+            self.viewer in {None, line.viewer}
+            and self.about in {None, line.object}
+            and self.klass in {None, line.klass}
+            and self.purpose in {None, line.purpose}
+        )
+
+
+class _Span(msgspec.Struct):
+    """What of a log is still to be read, and how new that can be."""
+
+    origin: str
+    first: int
+    last: int
+    newest: int
 
 
 async def read_access(
@@ -85,33 +124,39 @@ async def read_access(
     since: Instant,
     until: Instant,
     now: Instant,
-    *,
-    viewer: str | None = None,
-    about: str | None = None,
+    wanted: Wanted = Wanted(),  # noqa: B008 - frozen
+    limit: int = LINES,
 ) -> Looked:
-    """Entries of [since, until), newest first; `about` is an object. Raises Refused: DENIED, UNAVAILABLE."""
+    """Entries of [since, until), newest first, of all logs. Raises Refused: DENIED, UNAVAILABLE."""
     must_hold(grant, now, Action.READ_ACCESS)
     with refusals():
-        spans = await pool.fetch(_SPANS, since, until + _TAIL)
+        rows = await pool.fetch(_SPANS, since, until + _TAIL)
+    spans = [_Span(row["origin"], row["first"], row["last"], until) for row in rows if row["last"] > row["first"]]
     found: list[AccessLine] = []
     ends: dict[str, tuple[int, Instant]] = {}
-    scanned = 0
-    whole = True
-    for span in spans:
-        last = span["last"]
-        while last > span["first"]:
-            if scanned >= SCANNED:
-                whole = False
-                break
-            first = max(span["first"], last - _CHUNK)
-            opened = [one async for one in read_records(grant, pool, keys, span["origin"], first, last - first, now)]
-            scanned += len(opened)
-            for one in reversed(opened):
-                _take(one, span["origin"], ends, found, since, until)
-            last = first
-    wanted = [_ended(line, ends) for line in found if viewer in {None, line.viewer} and about in {None, line.object}]
-    wanted.sort(key=lambda line: (line.at, line.id), reverse=True)
-    return Looked(wanted[:LINES], whole and len(wanted) <= LINES)
+    scanned = unreadable = 0
+    # of all logs together the newest first: what was found is whole down to the newest that is still unread
+    while spans and scanned < SCANNED:
+        span = max(spans, key=lambda one: one.newest)
+        if sum(line.at >= span.newest for line in found) >= limit:
+            break
+        first = max(span.first, span.last - _CHUNK)
+        opened = [one async for one in read_records(grant, pool, keys, span.origin, first, span.last - first, now)]
+        scanned += len(opened)
+        unreadable += sum(one.record is None for one in opened)
+        for one in reversed(opened):
+            _take(one, span.origin, ends, found, (since, until), wanted)
+        span.last = first
+        times = [one.record["at"] for one in opened if one.record and "at" in one.record and "late" not in one.record]
+        span.newest = min([span.newest, *times])
+        spans = [one for one in spans if one.last > one.first and one.newest > since]
+    reached = Instant(max(span.newest for span in spans)) if spans else None
+    lines = [_ended(line, ends) for line in found if reached is None or line.at >= reached or line.late]
+    lines.sort(key=lambda line: (line.at, line.entry), reverse=True)
+    if len(lines) > limit:
+        reached = lines[limit - 1].at
+        lines = [line for line in lines if line.at >= reached]  # a moment is not cut in two
+    return Looked(lines, unreadable, reached)
 
 
 def _take(
@@ -119,19 +164,21 @@ def _take(
     origin: str,
     ends: dict[str, tuple[int, Instant]],
     found: list[AccessLine],
-    since: Instant,
-    until: Instant,
+    span: tuple[Instant, Instant],
+    wanted: Wanted,
 ) -> None:
     record = one.record
     if record is None or "at" not in record:
         return
     if record.get("kind") == "close":
         ends.setdefault(str(record.get("open")), (int(record.get("delivered", 0)), Instant(record["at"])))
-    elif since <= record["at"] < until:
-        found.append(_line(f"{origin}#{one.index}", record))
+    elif span[0] <= record["at"] < span[1]:
+        line = _line(f"{origin}#{one.index}", one.leaf.klass.value, record)
+        if wanted.fits(line):
+            found.append(line)
 
 
-def _line(entry: str, record: Mapping[str, Any]) -> AccessLine:
+def _line(entry: str, klass: str, record: Mapping[str, Any]) -> AccessLine:
     late = bool(record.get("late"))
     decision = record.get("decision", "")
     return AccessLine(
@@ -150,6 +197,9 @@ def _line(entry: str, record: Mapping[str, Any]) -> AccessLine:
         delivered=None,
         closed=None,
         late=late,
+        entry=entry,
+        klass=klass,
+        policy_set=record.get("policy_set", ""),
     )
 
 

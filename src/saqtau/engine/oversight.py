@@ -117,7 +117,7 @@ async def read_logs(grant: Grant, pool: Any, now: Instant) -> list[LogState]:
         witnesses: dict[int, list[WitnessState]] = {}
         for row in await pool.fetch(_WITNESSES):
             witnesses.setdefault(row[0], []).append(WitnessState(*row[1:]))
-    return [LogState(*row[1:], witnesses.get(row[0], [])) for row in rows]
+    return [LogState(*(*row[1:], witnesses.get(row[0], []))) for row in rows]
 
 
 async def read_counts(grant: Grant, pool: Any, now: Instant) -> list[KindCount]:

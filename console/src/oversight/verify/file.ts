@@ -22,8 +22,13 @@ export function parseProof(given: string): Proof {
 	return { index: Number(number), leaf: fromBase64(extra.slice(6)), hashes: path, checkpoint: given.slice(cut + 2) };
 }
 
+export interface EntryFile extends Evidence {
+	/** The checkpoint that the file's own proof leads to. */
+	checkpoint: string;
+}
+
 /** What a file says of its entry; nothing of it is believed yet. Throws Malformed. */
-export function parseEntryFile(given: string): Evidence {
+export function parseEntryFile(given: string): EntryFile {
 	let file: unknown;
 	try {
 		file = JSON.parse(given);
@@ -33,8 +38,8 @@ export function parseEntryFile(given: string): Evidence {
 	const { v, entry, proof, record, dek } = (file ?? {}) as Record<string, unknown>;
 	if (v !== 1 || typeof entry !== 'string' || typeof proof !== 'string') throw new Malformed('not an entry file');
 	if (!(record === null || typeof record === 'string') || !(dek === null || typeof dek === 'string')) throw new Malformed('not an entry file');
-	const { index, leaf } = parseProof(proof);
+	const { index, leaf, checkpoint } = parseProof(proof);
 	const mark = entry.lastIndexOf('#');
 	if (mark < 1 || entry.slice(mark + 1) !== String(index)) throw new Malformed('the proof is of another entry');
-	return { origin: entry.slice(0, mark), index, leaf, record: record === null ? null : utf8(record), dek: dek === null ? null : fromHex(dek) };
+	return { origin: entry.slice(0, mark), index, leaf, checkpoint, record: record === null ? null : utf8(record), dek: dek === null ? null : fromHex(dek) };
 }

@@ -11,6 +11,7 @@ from saqtau.web.api import (
     items,
     keys,
     live,
+    oversight,
     plates,
     registers,
     session,
@@ -57,4 +58,7 @@ API: Final[list[Any]] = [
     tablet.code,
     tablet.revoke,
     access.access,
+    oversight.board,
+    oversight.entries,
+    oversight.entry,
 ]

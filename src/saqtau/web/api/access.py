@@ -7,7 +7,7 @@ import msgspec
 from litestar import Request, get
 from litestar.params import QueryParameter
 
-from saqtau.engine.looked import AccessCount, AccessLine, read_access, read_access_counts
+from saqtau.engine.looked import AccessCount, AccessLine, Wanted, read_access, read_access_counts
 from saqtau.kernel.access import Action
 from saqtau.kernel.clock import DAY, Instant
 from saqtau.kernel.errors import Kind, Refused
@@ -48,7 +48,7 @@ async def access(
     parts, session = parts_of(request), session_of(request)
     span = Instant(since), Instant(until)
     async with watching(parts, session, Action.READ_ACCESS) as (grant, delivered):
-        found = await read_access(grant, parts.pg, parts.keys, *span, parts.clock(), viewer=viewer, about=about)
+        found = await read_access(grant, parts.pg, parts.keys, *span, parts.clock(), Wanted(viewer=viewer, about=about))
         counts = await read_access_counts(grant, parts.pg, *span, parts.clock())
         delivered.count = len(found.lines)
     purposes: Counter[str] = Counter()
