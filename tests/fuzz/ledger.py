@@ -6,6 +6,7 @@ What is read must say the same when it is written again: two spellings are a way
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from saqtau.ledger import checkpoint, leaf, note, policy, proof, tiles, tree
+from saqtau.ledger.witness import loglist, state
 from saqtau.ledger.witness.request import compose_request, parse_request
 
 LOG = note.Signer("saqtau.local/75/access/2026", Ed25519PrivateKey.from_private_bytes(b"L" * 32))
@@ -80,7 +81,20 @@ def read_request(data: bytes) -> None:
     assert compose_request(found.old, found.proof, found.note.text.encode()) == data
 
 
+def read_list(data: bytes) -> None:
+    found = loglist.parse_list(data)
+    assert loglist.admit({}, found, 2026).contradicted == ()
+
+
+def decide(data: bytes) -> None:
+    seen = state.Known(LOG.name, (LOG.verifier(),), 7, b"r" * 32)
+    answer = state.consider(seen, parse_request(data))
+    assert answer.status != state.COSIGNED or answer.size == seen.size, "nothing but the known checkpoint is signed"
+
+
 LEDGER = {
+    "log_list": (read_list, [loglist.compose_list(WITNESS, [LOG.vkey()]).encode()]),
+    "witness": (decide, [compose_request(7, (), NOTE.encode()), compose_request(7, HASHES, NOTE.encode())]),
     "note": (read_note, [NOTE.encode(), f"{TWO_PARTS}\n{LOG.sign(TWO_PARTS)}".encode()]),
     "vkey": (read_vkey, [LOG.vkey().encode(), WITNESS.vkey(4).encode()]),
     "checkpoint": (read_checkpoint, [BODY.encode(), f"{BODY}extension\n".encode()]),
