@@ -1,5 +1,6 @@
 """`saqtau verify log|entry|export|paper`: anywhere, without configuration, database or this house."""
 
+import contextlib
 import functools
 import http.server
 import sys
@@ -12,6 +13,7 @@ from tests.unit.ledger.packages import made
 from saqtau import cli
 from saqtau.ledger.package import pack
 from saqtau.ledger.tiles import entries_path
+from saqtau.ledger.verify.http import http_reader
 
 
 @pytest.fixture
@@ -40,7 +42,12 @@ def typed(monkeypatch, capfd, tmp_path):
 @pytest.fixture
 def address(log):
     """The folder of the log behind a plain web server, as any mirror may be."""
-    handler = functools.partial(_Quiet, directory=str(log.folder))
+    with serving(functools.partial(_Quiet, directory=str(log.folder))) as url:
+        yield url
+
+
+@contextlib.contextmanager
+def serving(handler):
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
         thread = threading.Thread(target=server.serve_forever)
         thread.start()
@@ -62,6 +69,30 @@ def test_a_whole_log_holds_from_a_folder_and_over_http(typed, log, address):
         assert (code, said[-1]) == (0, "everything holds")
         assert any("all 700 entries" in line for line in said)
     assert typed("log", "log", "--vkey", LOG.vkey())[0] == 0
+
+
+def test_a_server_that_asks_for_patience_gets_it(log):
+    class Busy(_Quiet):
+        asked = 0
+
+        def do_GET(self):
+            Busy.asked += 1
+            if Busy.asked % 2:
+                self.send_response(429)
+                self.send_header("Retry-After", "7")
+                self.send_header("Content-Length", "0")
+                self.end_headers()
+            else:
+                super().do_GET()
+
+    rested = []
+    with (
+        serving(functools.partial(Busy, directory=str(log.folder))) as url,
+        http_reader(url, rest=rested.append) as read,
+    ):
+        assert read("checkpoint") == log.note
+        assert read("tile/0/000") == log.read("tile/0/000")
+    assert rested == [7, 7]
 
 
 def test_a_changed_entry_ends_with_one_and_its_number(typed, log, address):
