@@ -32,7 +32,7 @@ _EIGHTH = int.from_bytes(bytes.fromhex("26e8958fc2b227b045c3f489f2ef98f0d5dfac05
 _SMALL_ORDER = frozenset({0, 1, _FIELD - 1, _EIGHTH, _FIELD - _EIGHTH})  # the y of all eight such points
 _TIME = 8
 _SIGNATURE = 64
-_LATEST = 2**63 - 1
+_LATEST = 2**37 - 1  # Unix seconds, the year 6325: who reads a cosignature may refuse the future, and calendars end
 
 
 class Signature(msgspec.Struct, frozen=True):

@@ -40,6 +40,10 @@ LARGEST: Final = 1 << 30
 """Bytes of a package: it is checked in memory."""
 LATEST: Final = 1 << 37
 """Unix seconds beyond which no time is told (the year 6325): a signature over such a time does not fit."""
+FIELD: Final = 2**255 - 19
+EIGHTH: Final = 0x05FC536D880238B13933C6D305ACDFD5F098EFF289F4C345B027B2C28F95E826
+SMALL_ORDER: Final = frozenset({0, 1, FIELD - 1, EIGHTH, FIELD - EIGHTH})
+"""The y of the eight points of Ed25519 for which anybody makes signatures that verify."""
 LARGEST_TEXT: Final = 4 << 20
 """Bytes of a file that is read as text: manifest, entries, policy."""
 
@@ -111,22 +115,26 @@ def parse_key(vkey: str, where: str) -> Key:
     found = hashlib.sha256(name.encode() + b"\n" + data).digest()[:4]
     if found.hex() != stated:
         raise Wrong(where, f"the key of {name} does not belong to its id")
+    if (int.from_bytes(data[1:], "little") & (2**255 - 1)) % FIELD in SMALL_ORDER:
+        raise Wrong(where, f"the key of {name} is one for which anybody can sign")
     return Key(name, data[0], found, data[1:])
 
 
 def parse_policy(text: str, where: str) -> Policy:
     """Read a tlog-policy; raises Wrong."""
     policy = Policy()
-    for line in text.splitlines():
-        words = line.split()
+    if not text.endswith("\n") or any((letter < " " and letter not in "\n\t") or letter == "\x7f" for letter in text):
+        raise Wrong(where, "cannot be read as a policy: it is cut, or has a control character")
+    for line in text.split("\n"):  # nothing else ends a line or parts words: a comment must not hide a key
+        words = [word for word in line.replace("\t", " ").split(" ") if word]
         if not words or words[0].startswith("#"):
             continue
         match words:
             case ["log", vkey] | ["log", vkey, _]:
-                policy.logs.append(parse_key(vkey, where))
+                policy.logs.append(_new_key(policy, vkey, 1, where))
             case ["witness", name, vkey] | ["witness", name, vkey, _]:
                 _new_name(policy, name, where)
-                policy.witnesses[name] = parse_key(vkey, where)
+                policy.witnesses[name] = _new_key(policy, vkey, 4, where)
             case ["group", name, many, *members] if members:
                 _new_name(policy, name, where)
                 policy.groups[name] = (_threshold(policy, many, members, where), members)
@@ -144,6 +152,13 @@ def parse_policy(text: str, where: str) -> Policy:
 def _new_name(policy: Policy, name: str, where: str) -> None:
     if name == "none" or name in policy.witnesses or name in policy.groups:
         raise Wrong(where, f"gives the name {name} twice")
+
+
+def _new_key(policy: Policy, vkey: str, kind: int, where: str) -> Key:
+    key = parse_key(vkey, where)
+    if key.kind != kind or key.public in {one.public for one in [*policy.logs, *policy.witnesses.values()]}:
+        raise Wrong(where, f"the key of {key.name} is of another kind, or is given twice: nobody counts as two")
+    return key
 
 
 def _threshold(policy: Policy, many: str, members: list[str], where: str) -> int:
@@ -173,6 +188,8 @@ def open_checkpoint(text: str, policy: Policy, where: str) -> Opened:
     by_log, witnessed = False, dict[str, int]()
     for line in lines[:-1].split("\n"):
         name, _, encoded = line.removeprefix("— ").partition(" ")
+        if not line.startswith("— "):
+            raise Wrong(where, "has a line among its signatures that is none")
         data = _bytes(encoded, where)
         key = keys.get((name, data[:4]))
         if key is None or (key.kind == 1 and name != origin):
@@ -193,7 +210,9 @@ def _signed(key: Key, body: str, data: bytes) -> int | None:
     """The time of a valid signature (0 for a log's own, which has none); None when it does not fit."""
     message, at = body.encode(), 0
     if key.kind == 4:
-        at, data = int.from_bytes(data[:8], "big") % LATEST, data[8:]
+        at, data = int.from_bytes(data[:8], "big"), data[8:]
+        if at >= LATEST:
+            return None
         message = f"cosignature/v1\ntime {at}\n{body}".encode()
     try:
         Ed25519PublicKey.from_public_bytes(key.public).verify(data, message)
@@ -234,6 +253,8 @@ def check_entry(data: bytes, policy: Policy, where: str) -> Entry:
     if file.get("entry") != f"{opened.origin}#{index}":
         raise Wrong(where, f"is entry {index} of {opened.origin}, not what it is called")
     said = _json(leaf, where)
+    if json.dumps(said, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode() != leaf:
+        raise Wrong(where, "its leaf is not in its one spelling: it could be read in two ways")
     return Entry(index, said, _record(file, said, where), opened)
 
 
@@ -477,11 +498,18 @@ def _text(data: bytes, where: str) -> str:
 
 def _json(data: bytes, where: str) -> dict[str, Any]:
     try:
-        found = json.loads(_text(data, where))
+        found = json.loads(_text(data, where), object_pairs_hook=_once)
     except (ValueError, RecursionError) as error:
         raise Wrong(where, "is not JSON") from error
     if not isinstance(found, dict):
         raise Wrong(where, "is not a JSON object")
+    return found
+
+
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        raise ValueError("a name is given twice")
     return found
 
 
