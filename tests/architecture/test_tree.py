@@ -11,6 +11,10 @@ import pytest
 from tests.architecture.source import ROOT, called, modules, name, tree
 
 LINES = 500
+LONG = {
+    "ledger/verify/export.py": 600,  # lies in every export package as verify.py: an outsider gets one file, or none
+}
+"""Modules that may be longer, and how long, with the reason."""
 PRINTS = {
     "bootstrap/demonstration.py",  # the log file of the simulation, which is a part of its own
 }
@@ -60,7 +64,7 @@ def test_the_rules_above_can_fail():
 
 def test_every_source_file_has_one_job():
     found = {name(path): len(path.read_text().splitlines()) for path in modules()}
-    assert not {path: lines for path, lines in found.items() if lines >= LINES}
+    assert not {path: lines for path, lines in found.items() if lines >= LONG.get(path, LINES)}
 
 
 def test_nothing_prints_but_the_command():
