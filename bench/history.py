@@ -2,9 +2,9 @@
 
     python -m bench.history [--full]        # 3 million sealed reads, or 30 million
 
-A question is what the web asks: the access entry committed (fsync), the hot partitions, the list of files, the files,
-the closing entry. Peer (own trial, notes/engine.md): PostgreSQL alone 0.35 ms p50 at 109 bytes a read; ClickHouse's
-MergeTree through chDB 5.6 ms at 21 bytes.
+A question is what the web asks: the access entry in the ledger (fsync), the hot partitions, the list of files, the
+files, the closing entry. Peer (own trial, notes/engine.md): PostgreSQL alone 0.35 ms p50 at 109 bytes a read;
+ClickHouse's MergeTree through chDB 5.6 ms at 21 bytes.
 """
 
 import random
@@ -15,23 +15,18 @@ from pathlib import Path
 
 import uvloop
 from tests import running
+from tests.engine.door import on_shift, opened, register_case
 
-from saqtau.engine import access, postgres, sealing
+from saqtau.engine import postgres, sealing
 from saqtau.engine.history import Box, History
 from saqtau.kernel.access import AccessRequest, Action, Purpose, Viewer
 from saqtau.kernel.clock import DAY, HOUR, Instant
-from saqtau.kernel.ids import uuid7
 
 START = 1_790_000_000_000 // DAY * DAY
 DAYS = 10
 INSPECTOR = Viewer("i1", "inspector", frozenset({2}))
 BOX = Box(43.0, 76.6, 43.45, 77.2)
 NOW = Instant(START)
-_chance = random.Random(1)
-
-
-def entry_ids():
-    return uuid7(NOW, _chance.randbytes(10))
 
 
 # cameras of one city, plates of which some are seen often; an item on one read in twenty
@@ -87,17 +82,17 @@ async def make_hot(pg, plates, total):
         )
 
 
-async def ask(pool, history, questions, span):
+async def ask(door, pool, history, questions, span):
     spent, found = [], 0
     for plate in questions:
         begun = time.perf_counter()
         request = AccessRequest(
             action=Action.READ_HISTORY, purpose=Purpose.CASE, case="123/45", object=history.object_of(plate)
         )
+        grant = await door.access.open(INSPECTOR, request)
         async with pool.acquire() as pg:
-            grant = await access.open_grant(pg, INSPECTOR, request, NOW, entry_ids)
             rows = await history.read(grant, pg, plate, *span, NOW, BOX)
-            await access.close_grant(pg, grant, len(rows), NOW)
+        await door.access.close(grant, len(rows))
         spent.append((time.perf_counter() - begun) * 1e3)
         found += len(rows)
     spent.sort()
@@ -107,8 +102,14 @@ async def ask(pool, history, questions, span):
 async def main(server, total):
     with tempfile.TemporaryDirectory() as folder:
         history = History(Path(folder) / "history", b"key")
-        async with postgres.pool(server, postgres.WORKER, 2) as workers, postgres.pool(server, postgres.APP, 2) as app:
+        async with (
+            postgres.pool(server, postgres.WORKER, 2) as workers,
+            postgres.pool(server, postgres.APP, 2) as app,
+            opened(server, Path(folder), lambda: NOW) as door,
+        ):
             async with workers.acquire() as pg:
+                await on_shift(pg, NOW, INSPECTOR.id)
+                await register_case(pg, "123/45")
                 plates = await make_sealed(pg, history, total)
                 await make_hot(pg, plates, 240_000)
             chance = random.Random(7)
@@ -119,15 +120,13 @@ async def main(server, total):
                 "both": (Instant(START), Instant(START + (DAYS + 1) * DAY), 50),
             }
             for name, (since, until, goal) in spans.items():
-                await ask(app, history, questions[:20], (since, until))
-                middle, high, found = await ask(app, history, questions[20:], (since, until))
+                await ask(door, app, history, questions[:20], (since, until))
+                middle, high, found = await ask(door, app, history, questions[20:], (since, until))
                 print(f"{name:16s} p50 {middle:6.2f} ms  p95 {high:6.2f} ms  (goal p95 <= {goal})  {found} rows in 200")
             begun = time.perf_counter()
-            async with app.acquire() as pg:
-                for _ in range(200):
-                    request = AccessRequest(action=Action.WATCH_QUEUE, purpose=Purpose.OVERSIGHT)
-                    grant = await access.open_grant(pg, Viewer("p", "auditor", frozenset()), request, NOW, entry_ids)
-                    await access.close_grant(pg, grant, 0, NOW)
+            for _ in range(200):
+                request = AccessRequest(action=Action.WATCH_QUEUE, purpose=Purpose.OVERSIGHT)
+                await door.access.close(await door.access.open(Viewer("p", "auditor", frozenset()), request), 0)
             print(f"of which the access entry, opened and closed: {(time.perf_counter() - begun) / 200 * 1e3:.2f} ms")
 
 

@@ -90,6 +90,9 @@ class House:
         return [row for row in rows if all(row[name] == value for name, value in wanted.items())]
 
 
+POLICIES = policies.load()
+SIGNERS = Signers("saqtau.test", bytes(range(32)))
+MIRROR_TOKEN = "a-token-that-a-witness-was-given-0123456789"
 LOOKER = Viewer("looker-of-the-tests", "auditor", frozenset())
 """Whoever reads the log for a test's sake."""
 
@@ -97,9 +100,9 @@ LOOKER = Viewer("looker-of-the-tests", "auditor", frozenset())
 def door(ledger_pool, pool, js, folder, clock):
     """The access of a house and the keys of its log, in a folder of the test's own."""
     keys = Keys(folder / "keys")
-    ledger = Ledger(ledger_pool, Signers("saqtau.test", bytes(range(32))), keys, clock, os.urandom)
+    ledger = Ledger(ledger_pool, SIGNERS, keys, clock, os.urandom)
     late = Late(js, bytes(32), os.urandom)
-    return Access(ledger, policies.load(), clock, uuid7_source(clock, os.urandom), late, pg=pool), keys
+    return Access(ledger, POLICIES, clock, uuid7_source(clock, os.urandom), late, pg=pool), keys
 
 
 @contextlib.asynccontextmanager
@@ -117,6 +120,7 @@ async def standing(
         ledger_pool = await stack.enter_async_context(postgres.pool(database, postgres.APP, 2))
         access, keys = door(ledger_pool, pool, broker.context(nc), folder, clock)
         more.setdefault("accounts", ACCOUNTS)
+        more = {"signers": SIGNERS, "mirror_token": MIRROR_TOKEN, **more}
         parts = Parts(
             pg=pool, nc=nc, js=broker.context(nc), access=access, keys=keys, desks=desks or gather(), clock=clock,
             ids=uuid7_source(clock, os.urandom), limits=limits, blobs=Blobs(folder / "blobs"),

@@ -14,6 +14,7 @@ OPEN = {
     "read_secret": "our own secrets, from their files",
     "read_rows": "a file the authority imports; nothing comes out of the record",
     "read_packer": "makes the packer of reads; reads nothing",
+    "read_head": "where a log stands: sizes and hashes",
 }
 """Functions of the engine that read nothing protected."""
 
@@ -28,7 +29,6 @@ INTERNAL = {
 STATUS = {"read_units": "status and holder of a unit by its code: no position, no person"}
 
 WITHOUT_CONTENT = {
-    ("web/api/access.py", "access_entry"): "how many entries there are of a kind, for the overseer, under his grant",
     ("web/items.py", "item"): "where an item stands, for one who may move it but not read it",
     ("web/items.py", "picture"): "which item has a picture of that name; its bytes need a grant",
 }
@@ -36,8 +36,31 @@ WITHOUT_CONTENT = {
 
 PROTECTED = (
     "item", "entry", "picture", "read_recent", "read_history", "position", "unit_position", "listed_vehicle",
-    "access_entry", "officer", "sealed_file", "quarantine",
+    "officer", "sealed_file", "quarantine", "cases", "shifts", "ledger_records", "ledger_held", "export_wish",
+    "export_package", "broken_glass",
 )  # fmt: skip
+OPENERS = {
+    "engine/ledger_read.py": "read_records and read_sealed, which take a grant",
+}
+"""Who opens records of the ledger."""
+
+DRAFTERS = {
+    "engine/entries.py": "entries of access",
+    "engine/late.py": "an entry that came late and cannot be opened",
+    "engine/erasure.py": "what the end of a term erased",
+    "engine/forgetting.py": "a key that was destroyed",
+    "engine/holds.py": "holds",
+    "engine/picture_entries.py": "pictures, in the log of evidence",
+    "engine/export_package.py": "the issue of an export, whose entry holds its manifest",
+}
+"""Who writes entries of his own. Whoever shows something to a person does so through access."""
+
+BLOB_READERS = {
+    "engine/reading.py: read_picture": "takes a grant",
+    "engine/verify.py: _pictures": "compares hashes, shows nothing",
+    "engine/export_package.py: _unlock": "sealed bytes, with a key that read functions with a grant fetch",
+}
+
 _READS = re.compile(rf"\b(?:from|join|into|update)\s+(?:only\s+)?({'|'.join(PROTECTED)})\b(?!\()", re.IGNORECASE)
 
 
@@ -56,6 +79,71 @@ def test_nobody_goes_round_the_seal():
             round_it = isinstance(node, ast.Attribute) and node.attr in {"__new__", "_seal"}
             forged = round_it and isinstance(node.value, ast.Name) and node.value.id in {"Grant", "object", "access"}
             assert not forged, f"{name(path)}:{node.lineno} goes round the seal of a Grant"
+
+
+def test_nobody_vouches_for_himself():
+    """What the record says of a wish is found by access alone; the laws ask about all that could be said."""
+    for path in modules():
+        if name(path) not in {"engine/access.py", "kernel/access.py", "kernel/policy_laws.py"}:
+            assert "Facts" not in set(called(tree(path))), f"{name(path)} brings facts of its own"
+
+
+def test_records_are_opened_by_readers_with_a_grant_only():
+    found = {name(path) for path in modules("engine", "web") if "open_committed" in names_used(tree(path))}
+    assert found == OPENERS.keys()
+    functions = [node for node in ast.walk(tree(SOURCE / "engine" / "ledger_read.py")) if is_function(node)]
+    openers = [node for node in functions if {"_open", "_unseal"} & names_used(node)]
+    assert {"read_records"} <= {node.name for node in openers}
+    assert all(takes_a_grant(node) for node in openers), [node.name for node in openers]
+
+
+def test_entries_are_drafted_in_few_places_and_the_web_is_none_of_them():
+    found = {name(path) for path in modules("engine", "web", "bootstrap", "cli") if "Draft" in set(called(tree(path)))}
+    assert found == DRAFTERS.keys()
+    for path in modules("web"):
+        assert not {"append_all", "ledger_append"} & names_used(tree(path)), f"{name(path)} writes by itself"
+
+
+def test_a_live_audience_is_made_after_its_grants():
+    for path in modules():
+        if "Audience" in set(called(tree(path))):
+            assert name(path) == "web/stream.py"
+    (watch,) = [
+        node for node in ast.walk(tree(SOURCE / "web" / "stream.py")) if is_function(node) and node.name == "open"
+    ]
+    lines = {kind: [node.lineno for node in ast.walk(watch) if is_call(node, kind)] for kind in ("open", "Audience")}
+    assert lines["open"]
+    assert min(lines["Audience"]) > max(lines["open"])
+
+
+def is_function(node):
+    return isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
+
+
+def is_call(node, wanted):
+    return isinstance(node, ast.Call) and wanted in {getattr(node.func, "attr", None), getattr(node.func, "id", None)}
+
+
+def blob_readers():
+    """Functions that take bytes out of the store of pictures."""
+    for path in modules():
+        for function in ast.walk(tree(path)):
+            if is_function(function) and any(reads_blob(node) for node in ast.walk(function)):
+                yield path, function
+
+
+def reads_blob(node):
+    if not is_call(node, "get"):
+        return False
+    holder = getattr(node.func, "value", None)
+    return (getattr(holder, "attr", None) or getattr(holder, "id", None)) == "blobs"
+
+
+def test_pictures_leave_the_store_under_a_grant_only():
+    bare = {f"{name(path)}: {function.name}" for path, function in blob_readers() if not takes_a_grant(function)}
+    allowed = {one for one, why in BLOB_READERS.items() if why != "takes a grant"}
+    assert bare <= allowed, "bytes leave without a grant"
+    assert "engine/reading.py: read_picture" in {f"{name(path)}: {node.name}" for path, node in blob_readers()}
 
 
 def readers():

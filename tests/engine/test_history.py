@@ -1,11 +1,11 @@
 """One plate through time: hot or sealed, a read is there once, for whose duty it is, as long as its class says."""
 
 import asyncio
-import itertools
 
 import pytest
+from tests.engine.door import on_shift, opened, register_case
 
-from saqtau.engine import access, postgres, sealing
+from saqtau.engine import postgres, sealing
 from saqtau.engine.history import Box, History
 from saqtau.engine.sealing import Keeping
 from saqtau.engine.verify import verify
@@ -19,21 +19,20 @@ START = 1_790_000_000_000 // DAY * DAY
 KEEPING = Keeping(history={"short": 10 * DAY, "long": 100 * DAY}, hot=HOUR)
 INSPECTOR = Viewer("i1", "inspector", frozenset({2}))
 PROSECUTOR = Viewer("p1", "prosecutor", frozenset())
-_count = itertools.count()
-
-
-def ids():
-    return f"entry-{next(_count)}"
 
 
 @pytest.fixture
-async def history(pg_owner, pg_worker, tmp_path):
+async def history(pg_owner, pg_worker, database, tmp_path):
     for parent in sealing.STEPS:
         for row in await pg_worker.fetch("select lower_bound from partitions_of($1)", parent):
             await pg_worker.execute("select drop_partition($1, $2)", parent, row[0])
         await pg_worker.execute("select drop_late($1, $2, $3)", parent, -(2**62), 2**62)
     await pg_owner.execute("truncate sealed_file")
-    return History(tmp_path / "history", b"key")
+    await on_shift(pg_owner, START, INSPECTOR.id)
+    await register_case(pg_owner, "123/45")
+    history = History(tmp_path / "history", b"key")
+    async with opened(database, tmp_path, lambda: Instant(START)) as history.door:
+        yield history
 
 
 @pytest.fixture
@@ -60,7 +59,7 @@ async def put(pg, at, plate="1A", region=2, retention="short", received=None, ca
 async def seen(history, pg, plate="1A", since=START, until=START + 100 * DAY, viewer=INSPECTOR, **more):
     by = {"purpose": Purpose.CASE, "case": "123/45"} if viewer is INSPECTOR else {"purpose": Purpose.OVERSIGHT}
     request = AccessRequest(action=Action.READ_HISTORY, object=history.object_of(plate), **by)
-    grant = await access.open_grant(pg, viewer, request, Instant(0), ids)
+    grant = await history.door.access.open(viewer, request)
     return await history.read(grant, pg, plate, Instant(since), Instant(until), Instant(0), **more)
 
 
@@ -112,7 +111,7 @@ async def test_a_grant_about_one_plate_does_not_read_another(pg_app, history):
     request = AccessRequest(
         action=Action.READ_HISTORY, purpose=Purpose.CASE, case="123/45", object=history.object_of("1A")
     )
-    grant = await access.open_grant(pg_app, INSPECTOR, request, Instant(0), ids)
+    grant = await history.door.access.open(INSPECTOR, request)
     with pytest.raises(Refused) as refused:
         await history.read(grant, pg_app, "2B", Instant(0), Instant(1), Instant(0))
     assert refused.value.kind is Kind.DENIED
