@@ -26,6 +26,7 @@ from saqtau.kernel.desk import Desks, gather
 from saqtau.kernel.ids import uuid7_source
 from saqtau.web.accounts import Accounts
 from saqtau.web.app import create_app
+from saqtau.web.device_certs import load_authority, make_authority
 from saqtau.web.limits import Limits
 from saqtau.web.parts import Parts
 from saqtau.web.people import Person, add_person
@@ -35,6 +36,7 @@ __all__ = ["House", "Time", "free_ports", "move_in", "standing"]
 
 PASSWORD = "correct-horse-battery"
 ACCOUNTS = Accounts(key=b"a key of the tests that is long enough", rp="localhost", origins=("http://localhost:8470",))
+AUTHORITY = load_authority(make_authority(Instant(time.time_ns() // 1_000_000)))
 WIDE = Limits(session_rate=10_000, session_burst=100_000, address_rate=10_000, address_burst=100_000)
 
 
@@ -119,7 +121,7 @@ async def standing(
         pool = await stack.enter_async_context(postgres.pool(database, postgres.APP, 8))
         ledger_pool = await stack.enter_async_context(postgres.pool(database, postgres.APP, 2))
         access, keys = door(ledger_pool, pool, broker.context(nc), folder, clock)
-        more.setdefault("accounts", ACCOUNTS)
+        more = {"accounts": ACCOUNTS, "authority": AUTHORITY} | more
         more = {"signers": SIGNERS, "mirror_token": MIRROR_TOKEN, **more}
         parts = Parts(
             pg=pool, nc=nc, js=broker.context(nc), access=access, keys=keys, desks=desks or gather(), clock=clock,
