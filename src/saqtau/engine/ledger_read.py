@@ -16,7 +16,7 @@ from saqtau.engine.keys import Keys
 from saqtau.kernel.access import Action, Grant
 from saqtau.kernel.clock import Instant
 from saqtau.kernel.errors import Kind, Refused
-from saqtau.ledger.leaf import Leaf, parse_leaf
+from saqtau.ledger.leaf import Leaf, parse_leaf, parse_record
 from saqtau.ledger.note import parse_note
 from saqtau.ledger.proof import encode_proof
 from saqtau.ledger.sealing import open_committed, unwrap
@@ -307,10 +307,8 @@ def _open(keys: Keys, start: int, entries: list[bytes], sealed: list[Any], held:
         record = None
         if key is not None:
             try:
-                record = msgspec.json.decode(
-                    open_committed(key, wrapped, content, leaf.commitment), type=dict[str, Any]
-                )
-            except (Refused, msgspec.DecodeError):
+                record = parse_record(open_committed(key, wrapped, content, leaf.commitment))
+            except Refused:
                 why = "damaged"
         opened.append(Opened(index, leaf, record, why))
     return opened

@@ -26,6 +26,7 @@ _RETENTION = re.compile(r"[a-z0-9][a-z0-9_-]{0,31}")
 _HEX = re.compile(r"[0-9a-f]{64}")
 _DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 _CANONICAL = msgspec.json.Encoder(order="sorted")
+_RECORD = msgspec.json.Decoder(dict[str, Any])
 
 
 class LeafClass(StrEnum):
@@ -109,6 +110,20 @@ def canonical(record: Mapping[str, Any]) -> bytes:
     if len(data) > MAX_RECORD:
         refuse("record", f"record: longer than {MAX_RECORD} bytes", "too_large")
     return data
+
+
+def parse_record(data: bytes) -> dict[str, Any]:
+    """A record's fields, from its one spelling: none is given twice, so that everybody reads the same.
+
+    Refused(INVALID) names `record`.
+    """
+    try:
+        record = _RECORD.decode(data)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        refuse("record", "record: not the fields of a record")
+    if canonical(record) != data:
+        refuse("record", "record: not the one spelling of its fields")
+    return record
 
 
 def commitment(dek: bytes, record: bytes) -> bytes:

@@ -7,7 +7,7 @@ import json
 import pytest
 from tests.unit.ledger.refusals import refused
 
-from saqtau.ledger.leaf import MAX_RECORD, Leaf, LeafClass, canonical, commitment, encode_leaf, parse_leaf
+from saqtau.ledger.leaf import MAX_RECORD, Leaf, LeafClass, canonical, commitment, encode_leaf, parse_leaf, parse_record
 
 LEAF = Leaf(bytes(range(32)), LeafClass.VIEW, "2026-11-24", "access_5y")
 TEXT = (
@@ -89,6 +89,21 @@ def test_a_record_has_limits():
     for _ in range(100_000):
         deep = [deep]
     assert refused(canonical, {"a": deep}) == {"record": "invalid"}
+
+
+@pytest.mark.parametrize(
+    "data",
+    [b"", b"[]", b"null", b'{"a":1,"a":2}', b"\xff",
+     b'{"b":1,"a":2}', b'{"a": 1}', b'{"a":1}\n', b'{"a":"\\u0062"}', b'{"a":NaN}',
+     b'{"a":{"c":1,"b":1}}', b'{"a":' + b"[" * 200_000, b'{"a":1.0e0}'],
+)  # fmt: skip
+def test_a_record_that_can_be_read_in_two_ways_is_refused(data):
+    assert set(refused(parse_record, data)) == {"record"}
+
+
+def test_a_record_is_read_as_it_was_written():
+    record = {"a": None, "b": [{"z": 1.5, "қ": -7}], "c": "x", "d": True}
+    assert parse_record(canonical(record)) == record
 
 
 def test_a_commitment_depends_on_the_key_and_on_every_byte():

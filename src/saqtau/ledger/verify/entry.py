@@ -6,7 +6,7 @@ from typing import Final
 import msgspec
 
 from saqtau.kernel.errors import Refused
-from saqtau.ledger.leaf import DEK, Leaf, commitment, parse_leaf
+from saqtau.ledger.leaf import DEK, Leaf, commitment, parse_leaf, parse_record
 from saqtau.ledger.policy import LogPolicy
 from saqtau.ledger.proof import LogProof, parse_proof, verify_inclusion
 from saqtau.ledger.spelling import parse_decimal, refuse
@@ -95,6 +95,10 @@ def _committed(file: EntryFile, leaf: Leaf, where: str, say: Say) -> list[Findin
     record = (file.record or "").encode()
     if not hmac.compare_digest(commitment(dek, record), leaf.commitment):
         return [Finding(where, "the record is not the one that the log committed to: record or key was changed")]
+    try:
+        parse_record(record)
+    except Refused as refusal:
+        return [Finding(where, f"the record is the one committed to, but can be read in two ways: {refusal.message}")]
     say(f"its record is the one the log committed to: {record.decode()}")
     return []
 
