@@ -76,6 +76,10 @@ def read_leaf(data: bytes) -> None:
     assert leaf.encode_leaf(leaf.parse_leaf(data)) == data
 
 
+def read_record(data: bytes) -> None:
+    assert leaf.canonical(leaf.parse_record(data)) == data
+
+
 def read_request(data: bytes) -> None:
     found = parse_request(data)
     assert compose_request(found.old, found.proof, found.note.text.encode()) == data
@@ -104,5 +108,6 @@ LEDGER = {
     "proof": (read_proof, [proof.encode_proof(5, HASHES, note.parse_note(NOTE.encode()), b"more").encode()]),
     "policy": (read_policy, [POLICY.text()]),
     "leaf": (read_leaf, [leaf.encode_leaf(leaf.Leaf(b"c" * 32, leaf.LeafClass.VIEW, "2026-11-24", "access_5y"))]),
+    "record": (read_record, [leaf.canonical({"a": [1, -2.5, None, {"b": "қ", "c": True}], "z": {}})]),
     "add_checkpoint": (read_request, [compose_request(3, HASHES, NOTE.encode())]),
 }
