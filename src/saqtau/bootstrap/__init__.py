@@ -11,6 +11,7 @@ from saqtau.bootstrap import admin
 from saqtau.bootstrap.ground import stand
 from saqtau.config import Config, read_config
 from saqtau.engine.place import read_secret
+from saqtau.engine.recount import Recount
 from saqtau.engine.registers import Report
 from saqtau.engine.verify import Finding
 from saqtau.kernel.errors import Kind, Refused
@@ -80,6 +81,20 @@ def simulate(config: Config, city: Path) -> None:
 def verify(config: Config, say: Say) -> list[Finding]:
     """Compare what is stored with what the record says of it."""
     return asyncio.run(admin.check(stand(config), say))
+
+
+def make_report(config: Config, month: str, out: Path, say: Say, *, again: bool) -> list[Path]:
+    """Write the public report of a month; the files."""
+    from saqtau.bootstrap import report
+
+    return asyncio.run(report.make(stand(config), month, out, _operator(), say, again=again))
+
+
+def recompute_report(config: Config, month: str, say: Say) -> Recount:
+    """Count a month again out of the log, and compare it with its report."""
+    from saqtau.bootstrap import report
+
+    return asyncio.run(report.recompute(stand(config), month, _operator(), say))
 
 
 def bench(claim: str | None, say: Say) -> None:

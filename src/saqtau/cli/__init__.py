@@ -9,6 +9,7 @@ from rich.console import Console
 from rich.markup import escape
 
 from saqtau.cli import witness
+from saqtau.cli.report import report
 from saqtau.cli.verify import verbs as verify_verbs
 from saqtau.kernel.errors import Refused
 
@@ -29,6 +30,7 @@ app.add_typer(watchlist_verbs, name="watchlist")
 app.add_typer(user_verbs, name="user")
 app.add_typer(verify_verbs, name="verify")
 app.add_typer(witness.verbs, name="witness")
+app.command("report")(report)
 
 PLAIN: Final[Any] = {"soft_wrap": True, "markup": False, "highlight": False, "emoji": False}
 """What is said is data: a bracket in a file's name or a log line is no markup."""

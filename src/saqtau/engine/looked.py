@@ -11,6 +11,8 @@ from saqtau.engine.keys import Keys
 from saqtau.engine.ledger_read import Opened, read_records
 from saqtau.kernel.access import Action, Grant
 from saqtau.kernel.clock import MINUTE, Instant
+from saqtau.kernel.errors import Kind, Refused
+from saqtau.ledger.tree import WIDTH
 
 LINES: Final = 1000
 """Lines of one answer."""
@@ -141,9 +143,9 @@ async def read_access(
         if sum(line.at >= span.newest for line in found) >= limit:
             break
         first = max(span.first, span.last - _CHUNK)
-        opened = [one async for one in read_records(grant, pool, keys, span.origin, first, span.last - first, now)]
-        scanned += len(opened)
-        unreadable += sum(one.record is None for one in opened)
+        opened, damaged = await read_span(grant, pool, keys, span.origin, first, span.last - first, now)
+        scanned += len(opened) + damaged
+        unreadable += damaged + sum(one.record is None for one in opened)
         for one in reversed(opened):
             _take(one, span.origin, ends, found, (since, until), wanted)
         span.last = first
@@ -157,6 +159,27 @@ async def read_access(
         reached = lines[limit - 1].at
         lines = [line for line in lines if line.at >= reached]  # a moment is not cut in two
     return Looked(lines, unreadable, reached)
+
+
+async def read_span(
+    grant: Grant, pool: Any, keys: Keys, origin: str, first: int, count: int, now: Instant
+) -> tuple[list[Opened], int]:
+    """Entries of a span, and how many lie in bundles that somebody has damaged so that they cannot even be parsed.
+
+    count: at most 10,000. Raises Refused: DENIED (the grant), UNAVAILABLE.
+    """
+    try:
+        return [one async for one in read_records(grant, pool, keys, origin, first, count, now)], 0
+    except Refused as refused:
+        if refused.kind is not Kind.INVALID:
+            raise
+        if first // WIDTH == (first + count - 1) // WIDTH:
+            return [], count
+    half = (first + count // 2) // WIDTH * WIDTH
+    middle = half if half > first else first - first % WIDTH + WIDTH
+    left, lost = await read_span(grant, pool, keys, origin, first, middle - first, now)
+    right, more = await read_span(grant, pool, keys, origin, middle, first + count - middle, now)
+    return left + right, lost + more
 
 
 def _take(

@@ -104,7 +104,7 @@ def compose(figures: Published, language: Language, law: Jurisdiction) -> Docume
             _denied(figures, say),
             _break_glass(figures, say),
             _partition(say, "alerts", "outcome", "alert", figures.alerts),
-            _partition(say, "erasures", "records", "erasure", figures.erasures),
+            _partition(say, "erasures", "records", "erasure", figures.erasures, adds_up=False),
             _policies(figures, say),
             _witnessing(figures, say),
             _cameras(figures, say, law),
@@ -189,13 +189,17 @@ def _break_glass(figures: Published, say: Words) -> Section:
     return msgspec.structs.replace(section, after=(say("review.share", share=told),))
 
 
-def _partition(say: Words, topic: str, head: str, words: str, partition: Sequence[Shown]) -> Section:
+def _partition(
+    say: Words, topic: str, head: str, words: str, partition: Sequence[Shown], *, adds_up: bool = True
+) -> Section:
     rows = [(say(f"{words}.{one.key[0]}"), _count(say, one.count)) for one in partition]
-    rows.append((say("total"), _total(say, total(partition))))
+    if adds_up:
+        rows.append((say("total"), _total(say, total(partition))))
     return Section(
         title=say(topic),
         text=(say(f"{topic}.why"),),
-        table=Table((say(head), say("count")), tuple(rows), figures=(1,), strong=(len(rows) - 1,)),
+        table=Table((say(head), say("count")), tuple(rows), figures=(1,), strong=(len(rows) - 1,) if adds_up else ()),
+        after=() if rows else (say("none"),),
     )
 
 

@@ -24,8 +24,9 @@ REVIEWS: Final = ("in_time", "late", "open")
 """What became of a use of break-glass: reviewed within 72 h, later, or not yet."""
 ALERTS: Final = ("stopped", "not_seen", "wrong", "cancelled", "lapsed", "open")
 """What became of an alert about a vehicle. `wrong`: a person said that plate or vehicle was another one."""
-ERASURES: Final = ("erased", "overdue", "held")
-"""Records whose term ended in the month: gone, still there, or kept for a case."""
+ERASURES: Final = ("items", "records", "overdue", "held")
+"""Cases and records of the ledger that were erased in the month; days of records whose term is over and that are still
+there; records that a case keeps. They are counts of different things and are not added up."""
 
 Month = Annotated[str, msgspec.Meta(pattern=r"\A[0-9]{4}-(0[1-9]|1[0-2])\Z")]
 

@@ -25,7 +25,7 @@ def month(**changes: object) -> Figures:
         ),
         "reviews": (Cell(("in_time",), 19), Cell(("late",), 6)),
         "alerts": (Cell(("stopped",), 401), Cell(("wrong",), 17), Cell(("open",), 2)),
-        "erasures": (Cell(("erased",), 90_214), Cell(("held",), 31)),
+        "erasures": (Cell(("held",), 31), Cell(("items",), 1_204), Cell(("records",), 90_214)),
         "cameras": (Cell(("1",), 410), Cell(("2",), 1_234), Cell(("20",), 4)),
         "retention": (("access_1y", "P365D"), ("hit_30d", "P30D")),
         "policies": (PolicyChange("2026-11-03", "ab" * 32),),
