@@ -1,0 +1,47 @@
+"""Every call of the API is an action of the policies, or is open for a reason that is written down."""
+
+import pytest
+from tests.architecture.source import modules, names_used, tree
+
+from saqtau.kernel.access import Action
+from saqtau.web.document import openapi
+from saqtau.web.operations import ACTIONS, OPEN
+
+NO_CALL = {
+    Action.ERASE_RECORD: "nobody may; the end of a term does it",
+    Action.MANAGE_ACCOUNT: "a verb of the command: saqtau user",
+    Action.MAKE_REPORT: "a verb of the command: saqtau report",
+}
+"""Actions that no call of the API is."""
+
+
+@pytest.fixture(scope="module")
+def operations():
+    return {
+        call["operationId"]: call
+        for path in openapi()["paths"].values()
+        for call in path.values()
+        if isinstance(call, dict)
+    }
+
+
+def test_every_operation_is_an_action_or_open_for_a_reason(operations):
+    assert operations.keys() - ACTIONS.keys() - OPEN.keys() == set(), "say in web/operations.py what they are"
+    assert (ACTIONS.keys() | OPEN.keys()) - operations.keys() == set(), "they are no calls any more"
+    assert not ACTIONS.keys() & OPEN.keys()
+
+
+def test_every_action_is_some_call_or_none_for_a_reason():
+    assert {action for actions in ACTIONS.values() for action in actions} | NO_CALL.keys() == set(Action)
+    assert all(len(reason) > 10 for reason in (*OPEN.values(), *NO_CALL.values()))
+
+
+def test_what_asks_for_no_session_is_open(operations):
+    without = {name for name, call in operations.items() if call.get("security") == []}
+    assert without <= OPEN.keys()
+
+
+def test_each_action_is_asked_for_somewhere_in_the_web():
+    used = {name for path in modules("web") if path.name != "operations.py" for name in names_used(tree(path))}
+    missing = {action.name for actions in ACTIONS.values() for action in actions} - used
+    assert missing <= {"MANAGE_OWN_ACCOUNT"}  # the session itself is the right to one's own account
