@@ -87,6 +87,11 @@ class Access:
         self._pump: asyncio.Task[None] | None = None
         self.lost = 0
 
+    @property
+    def ledger(self) -> Ledger:
+        """The logs that this process enters into."""
+        return self._ledger
+
     def adopt(self, policies: Policies) -> None:
         """Decide by these policies from now on; grants that are open serve their time, live views are asked again."""
         self.policies = policies

@@ -79,6 +79,7 @@ class Proposal(msgspec.Struct, frozen=True):
     """What the web must know of a proposal before it may ask for leave to approve it."""
 
     id: str
+    hash: str
     asked_by: str
     standing: Standing
 
@@ -200,7 +201,7 @@ async def find_proposal(pg: Any, name: str, now: Instant) -> Proposal:
     """Who proposed it and where it stands. Raises Refused(NOT_FOUND)."""
     line = (await _load(pg, name))[0]
     return Proposal(
-        line.id, line.asked_by, line.standing if line.standing is not Standing.REQUESTED else _now(line, now)
+        line.id, line.hash, line.asked_by, line.standing if line.standing is not Standing.REQUESTED else _now(line, now)
     )
 
 

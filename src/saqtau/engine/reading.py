@@ -11,7 +11,7 @@ from saqtau.engine.chain import EVERYWHERE
 from saqtau.engine.failures import refusals
 from saqtau.engine.lines import ItemLine, item_line
 from saqtau.engine.store import see
-from saqtau.kernel.access import UNBOUND, Action, Grant, Viewer
+from saqtau.kernel.access import UNBOUND, Action, Grant, Purpose, Viewer
 from saqtau.kernel.clock import Instant
 from saqtau.kernel.desk import Desks
 from saqtau.kernel.errors import Kind, Refused
@@ -68,6 +68,13 @@ def regions_of(viewer: Viewer) -> frozenset[int]:
     return EVERYWHERE if viewer.role in UNBOUND else viewer.regions
 
 
+def regions_under(grant: Grant) -> frozenset[int]:
+    """The regions whose rows this grant shows: the viewer's, and the one object's under a broken glass."""
+    if grant.request.purpose is Purpose.EMERGENCY and grant.request.region is not None:
+        return frozenset({grant.request.region})
+    return regions_of(grant.viewer)
+
+
 async def where_is(pg: Any, item_id: str, viewer: Viewer) -> Whereabouts:
     """Region and unit of an item, for the request that asks for a grant; nothing of its content.
 
@@ -93,7 +100,7 @@ async def read_item(grant: Grant, pg: Any, item_id: str, now: Instant) -> ItemVi
     must_hold(grant, now, Action.READ_ITEM, named=item_id)
     with refusals():
         async with pg.transaction():
-            await see(pg, regions_of(grant.viewer))
+            await see(pg, regions_under(grant))
             item = await items.load(pg, item_id)
             if grant.request.region not in {None, item.region}:
                 raise Refused(Kind.DENIED, "the grant is for another region", grant="other_region")
@@ -168,7 +175,7 @@ async def read_picture(grant: Grant, pg: Any, blobs: Blobs, item_id: str, name: 
     must_hold(grant, now, Action.READ_PICTURE, named=item_id)
     with refusals():
         async with pg.transaction():
-            await see(pg, regions_of(grant.viewer))
+            await see(pg, regions_under(grant))
             row = await pg.fetchrow(
                 "select media, sha256 from picture where item = $1 and name = $2 and ($3::int2 is null or region = $3)",
                 item_id,

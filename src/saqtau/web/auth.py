@@ -162,7 +162,12 @@ async def admit(parts: Parts, person: Person, methods: tuple[str, ...], address:
     """Open a session: the one place where it is done, whichever way a person came in.
 
     With `second_factor = "required"` a session without one serves only to set one up.
+    Raises Refused(DENIED, `account`): a glass that he broke was not reviewed in time.
     """
+    if await parts.pg.fetchval("select account_locked($1, $2)", person.id, parts.clock()):
+        await tell_of_failure(parts, person.id, "locked", address)
+        message = "the account is locked until the prosecutor has reviewed a broken glass"
+        raise Refused(Kind.DENIED, message, account="locked_until_reviewed")
     limited = parts.accounts.second_factor == "required" and not is_second(methods)
     token, session = await open_session(parts.pg, person, address, parts.clock(), parts.ids, methods, limited=limited)
     told = {"methods": list(methods), "address": address, "limited": limited}

@@ -5,7 +5,7 @@ from typing import Any, Final
 from litestar.types import Receive, Scope, Send
 
 from saqtau.kernel.access import Grant
-from saqtau.web.metrics import PICTURES
+from saqtau.web.metrics import PACKAGES, PICTURES
 from saqtau.web.parts import Parts
 
 CHUNK: Final = 64 * 1024
@@ -19,16 +19,17 @@ class CountedAnswer:
         self._grant = grant
         self._data = b""
         self._media = ""
+        self._name: str | None = None
         self._sent = 0
 
-    def of(self, data: bytes, media: str) -> "CountedAnswer":
-        """With this content."""
-        self._data, self._media = data, media
+    def of(self, data: bytes, media: str, name: str | None = None) -> "CountedAnswer":
+        """With this content; name: of the file that a browser shall keep, ASCII without quotes."""
+        self._data, self._media, self._name = data, media, name
         return self
 
     async def close(self) -> None:
         """Tell what was sent."""
-        PICTURES.inc(self._sent)
+        (PICTURES if self._name is None else PACKAGES).inc(self._sent)
         await self._parts.access.close(self._grant, self._sent)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -38,7 +39,7 @@ class CountedAnswer:
             (b"content-type", self._media.encode()),
             (b"content-length", str(len(self._data)).encode()),
             (b"content-security-policy", b"default-src 'none'; sandbox"),
-            (b"content-disposition", b"inline"),
+            (b"content-disposition", f'attachment; filename="{self._name}"'.encode() if self._name else b"inline"),
             (b"cache-control", b"no-store"),
         ]
         try:

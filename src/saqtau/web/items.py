@@ -110,11 +110,16 @@ def roles_for(parts: Parts, session: Session, edge: str) -> list[str]:
     return [role for role in roles if role in takers] or list(roles[:1])
 
 
-def acting(parts: Parts, session: Session, role: str, item_id: str) -> tuple[Viewer, AccessRequest]:
+REVIEWS = frozenset({"reviewed_justified", "reviewed_not_justified"})
+"""Edges that review a broken glass: an action of its own."""
+
+
+def acting(parts: Parts, session: Session, role: str, item_id: str, edge: str) -> tuple[Viewer, AccessRequest]:
     """The wish to move an item, on duty or at the desk of oversight. The desk says besides who may take which edge."""
     viewer = viewer_in(session, role)
+    action = Action.REVIEW_BREAK_GLASS if edge in REVIEWS else Action.ACT_ON_ITEM
     wishes = [
-        AccessRequest(action=Action.ACT_ON_ITEM, purpose=purpose, object=item_id, unit=session.person.unit)
+        AccessRequest(action=action, purpose=purpose, object=item_id, unit=session.person.unit)
         for purpose in (Purpose.DUTY, Purpose.OVERSIGHT)
     ]
     return viewer, next((wish for wish in wishes if parts.access.decides(viewer, wish).allow), wishes[0])
@@ -130,7 +135,7 @@ async def take_edge(
     roles = roles_for(parts, session, edge)
     told = {"edge": edge, "rev": rev}
     for role in roles:
-        viewer, wish = acting(parts, session, role, item_id)
+        viewer, wish = acting(parts, session, role, item_id, edge)
         decision = parts.access.decides(viewer, wish)
         if not decision.allow:
             parts.access.note(viewer, wish, told)

@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from contextlib import AbstractAsyncContextManager
 
 from saqtau.engine.access import Delivered
+from saqtau.engine.reading import regions_of
 from saqtau.kernel.access import AccessRequest, Action, Grant, Purpose, Viewer
 from saqtau.kernel.item import Actor
 from saqtau.web.parts import Parts
@@ -45,8 +46,9 @@ def may(parts: Parts, session: Session, action: Action, unit: str | None = None)
 
 
 def actor_of(person: Person, role: str, purpose: str | None = None) -> Actor:
-    """The person as one who acts."""
-    return Actor(id=person.id, role=role, unit=person.unit, regions=person.regions, purpose=purpose)
+    """The person as one who acts; a prosecutor's duty is not bound to a region."""
+    regions = regions_of(Viewer(person.id, role, person.regions, person.unit))
+    return Actor(id=person.id, role=role, unit=person.unit, regions=regions, purpose=purpose)
 
 
 def looking(parts: Parts, viewer: Viewer, wish: AccessRequest) -> AbstractAsyncContextManager[tuple[Grant, Delivered]]:

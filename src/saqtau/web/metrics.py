@@ -13,6 +13,7 @@ SECONDS = Histogram(
 STREAMS = Gauge("saqtau_web_streams", "Open live streams.", registry=REGISTRY)
 FEED = Gauge("saqtau_web_feed_sequence", "Feed sequence this process has told.", registry=REGISTRY)
 PICTURES = Counter("saqtau_web_picture_bytes", "Bytes of pictures served under a grant.", registry=REGISTRY)
+PACKAGES = Counter("saqtau_web_package_bytes", "Bytes of export packages served under a grant.", registry=REGISTRY)
 
 
 def written(hub: Any) -> bytes:
