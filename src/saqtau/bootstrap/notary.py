@@ -9,6 +9,8 @@ from saqtau.bootstrap.ground import Ground, ids, links, now
 from saqtau.engine import postgres
 from saqtau.engine.blobs import Blobs
 from saqtau.engine.erasure import erase_ended
+from saqtau.engine.export_package import RETENTION as PACKAGES
+from saqtau.engine.export_package import expire_packages
 from saqtau.engine.feeding import parse_witnesses
 from saqtau.engine.forgetting import forget_due
 from saqtau.engine.journal import ensure_streams
@@ -16,6 +18,7 @@ from saqtau.engine.notary import Notary, thin
 from saqtau.engine.picture_entries import BATCH, enter_pictures
 from saqtau.engine.postgres import WORKER
 from saqtau.engine.worker import every
+from saqtau.kernel.clock import Instant
 
 log = structlog.get_logger("saqtau.notary")
 
@@ -41,6 +44,7 @@ async def notarise(ground: Ground, stop: asyncio.Event) -> None:
     async def retention() -> None:
         await erase_ended(pool, blobs, terms, now(), ledger)
         await forget_due(pool, ledger, ground.keys, terms, now())
+        await expire_packages(pool, blobs, Instant(now() - terms[PACKAGES]))
 
     chores = [
         every(0.5, "pictures", pictures, stop),

@@ -4,18 +4,22 @@ import asyncio
 from importlib.resources import files
 from ipaddress import ip_address
 from pathlib import Path
+from typing import Any
 
-from saqtau import roads
+from saqtau import policies, roads
 from saqtau.bootstrap.ground import Ground, ids, links, now
 from saqtau.bootstrap.intake import Known, position_packer, tablet_input
 from saqtau.devices.http import serve
 from saqtau.engine import postgres
+from saqtau.engine.access import Access
 from saqtau.engine.atlas import open_atlas
 from saqtau.engine.blobs import Blobs
 from saqtau.engine.journal import ensure_streams
 from saqtau.engine.place import read_secret
+from saqtau.engine.policy_change import EVERY, INSTALLER, PolicyWatch, install
 from saqtau.engine.postgres import APP
 from saqtau.engine.worker import every
+from saqtau.ledger.leaf import LeafClass
 from saqtau.web.app import create_app
 from saqtau.web.parts import Parts
 from saqtau.web.serve import server
@@ -38,13 +42,19 @@ async def answer(ground: Ground, stop: asyncio.Event) -> None:
             await known.refresh_tablets(pg)
 
     await refresh()
+    access = ground.open_access(ledger, js, pool)
+    watch = await watch_policies(pool, access)
+
+    async def compare_policies() -> None:
+        await watch.look()
+
     settings = ground.config.web
     app = create_app(
         Parts(
             pg=pool,
             nc=nc,
             js=js,
-            access=ground.open_access(ledger, js, pool),
+            access=access,
             keys=ground.keys,
             signers=ground.signers,
             mirror_token=read_secret(ground.mirror_token),
@@ -62,13 +72,32 @@ async def answer(ground: Ground, stop: asyncio.Event) -> None:
         )
     )
     refreshing = asyncio.create_task(every(1.0, "tablets", refresh, stop))
+    comparing = asyncio.create_task(every(EVERY, "policies", compare_policies, stop))
     await server(app, settings.host, settings.port).serve()
     refreshing.cancel()
+    comparing.cancel()
     await tracks.close()
     await ledger.close()
     await nc.close()
     ledger_pool.terminate()
     pool.terminate()
+
+
+async def watch_policies(pool: Any, access: Access) -> PolicyWatch:
+    """What is in force from now on; at the first start of all, the policies of the release, with their leaf.
+
+    Raises Refused: INVALID when what is in force breaks a law, UNAVAILABLE.
+    """
+    bundled, schema = policies.texts()
+
+    async def enter(digest: str, name: str) -> str:
+        told = {"hash": digest, "id": name, "by": INSTALLER}
+        return await access.tell(LeafClass.POLICY, "policy.install", told) or ""
+
+    await install(pool, bundled, schema, enter, now(), ids)
+    watch = PolicyWatch(pool, schema, access.adopt)
+    await watch.look()
+    return watch
 
 
 def _is_loopback(host: str) -> bool:
