@@ -15,6 +15,9 @@ from saqtau.ledger.checkpoint import parse
 from saqtau.ledger.note import parse_note
 from saqtau.ledger.tiles import TileReader
 
+SCALES = Path(__file__).with_name("scales.py")
+"""The script that runs with tlog-scales on its path."""
+
 
 @dataclass(frozen=True)
 class Given:

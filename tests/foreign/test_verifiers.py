@@ -5,17 +5,15 @@ Each refuses it as soon as a byte of it is another.
 
 import base64
 import json
-from pathlib import Path
 
 import pytest
-from tests.foreign.given import Given
+from tests.foreign.given import SCALES, Given
 from tests.growing import LOG, WITNESS, Grown, leaf
 
 from saqtau.ledger.note import COSIGNATURE
 from saqtau.ledger.tiles import entries_path, pack_entries, tile_path
 from saqtau.ledger.tree import leaf_hashes
 
-SCALES = Path(__file__).with_name("scales.py")
 INDEX = 777
 ENTRY = INDEX % 256 * (2 + len(leaf(INDEX)))
 """Where the entry INDEX begins in its bundle: leaves of this series are of one length."""
