@@ -10,6 +10,10 @@ from tests.engine.commanded import Home
 from tests.running import short_folder
 
 from saqtau import policies
+from saqtau.bootstrap import report
+from saqtau.bootstrap.engine import engine_up
+from saqtau.bootstrap.ground import stand
+from saqtau.config import Config, Engine
 from saqtau.engine import postgres
 from saqtau.engine.access import Access
 from saqtau.engine.entries import opened
@@ -226,29 +230,41 @@ def test_december_ends_with_the_year():
     assert str(month("2031-12").end) == "2032-01-01"
 
 
-def test_the_command_writes_the_same_bytes_again_and_notices_changed_figures():
+async def test_the_report_is_the_same_bytes_again_and_changed_figures_are_noticed():
+    with short_folder() as folder:
+        ground = stand(Config(engine=Engine(folder=folder / "s")))
+        said = []
+
+        async def make(out, named="2025-01", *, again=False):
+            files = await report.make(ground, named, folder / out, "the tests", said.append, again=again)
+            return {file.name: file.read_bytes() for file in files}
+
+        async with engine_up(ground):
+            first = await make("first")
+            pages = {f"2025-01.{one}.{kind}" for one in ("kk", "ru", "en") for kind in ("html", "pdf")}
+            assert first.keys() == {"2025-01.json"} | pages
+            assert "entered in the ledger: " in said[-1]
+            assert await make("second") == first
+            assert "as entered in the ledger: " in said[-1]
+            assert (await report.recompute(ground, "2025-01", "the tests", said.append)).differences == ()
+            kept = ground.place.folder / "reports/2025-01.json"
+            assert kept.stat().st_mode & 0o077 == 0
+            changed = json.loads(kept.read_bytes())
+            changed["figures"]["authority"] = "somebody else"
+            kept.write_text(json.dumps(changed))
+            with pytest.raises(Refused) as refused:
+                await make("third")
+            assert refused.value.fields == {"report": "differs"}
+            assert not (folder / "third").exists()
+            assert await make("fourth", again=True) == first
+            with pytest.raises(Refused) as refused:
+                await make("fifth", "2999-01")
+            assert refused.value.fields == {"month": "too_early"}
+
+
+def test_the_command_refuses_what_is_no_month_before_it_starts_anything():
     with short_folder() as folder:
         home = Home(folder)
-        said, _ = home.do("report", "--month", "2025-01", "--out", "first")
-        assert "entered in the ledger: " in said
-        names = {file.name for file in (folder / "first").iterdir()}
-        assert names == {
-            "2025-01.json",
-            *(f"2025-01.{one}.{kind}" for one in ("kk", "ru", "en") for kind in ("html", "pdf")),
-        }
-        said, _ = home.do("report", "--month", "2025-01", "--out", "second")
-        assert "as entered in the ledger: " in said
-        for name in names:
-            assert (folder / "first" / name).read_bytes() == (folder / "second" / name).read_bytes()
-        assert "the report says what the log says" in home.do("report", "--month", "2025-01", "--recompute")[0]
-        kept = home.folder / "reports/2025-01.json"
-        assert kept.stat().st_mode & 0o077 == 0
-        changed = json.loads(kept.read_bytes())
-        changed["figures"]["authority"] = "somebody else"
-        kept.write_text(json.dumps(changed))
-        _, error = home.do("report", "--month", "2025-01", "--out", "third", code=1)
-        assert "not what its entry in the ledger says" in error
-        assert not (folder / "third").exists()
-        _, error = home.do("report", "--month", "2999-01", code=1)
-        assert "has not begun" in error
-        assert not home.processes()
+        _, error = home.do("report", "--month", "november", code=1)
+        assert "'november' is no month" in error
+        assert not (home.folder / "postgres/PG_VERSION").exists()
