@@ -66,8 +66,13 @@ class Life(RuleBasedStateMachine):
             await lane.drain()
         self.pool.terminate()
 
-    @rule(process=st.integers(0, 2), sizes=st.lists(st.integers(1, 300), min_size=1, max_size=4))
-    def append(self, process, sizes):
+    @rule(
+        process=st.integers(0, 2),
+        sizes=st.lists(st.integers(1, 300), min_size=1, max_size=4),
+        fault=st.sampled_from((None, *FAULTS)),
+    )
+    def append(self, process, sizes, fault):
+        self.pools[process].faults.append(fault)
         parcels = [[entry() for _ in range(size)] for size in sizes]
         self.runner.run(self.put([(process, parcel) for parcel in parcels]))
 
