@@ -1,0 +1,206 @@
+"""Help goes on while the ledger cannot write; power stops. What was helped is entered afterwards, once, with a mark."""
+
+import asyncio
+import os
+import secrets
+
+import pytest
+from tests.engine.door import on_shift, opened
+
+from saqtau.engine import postgres
+from saqtau.engine.journal import LATE, last_sequence, replay
+from saqtau.engine.late import Late
+from saqtau.engine.ledger import ACCESS, Draft
+from saqtau.kernel.access import AccessRequest, Action, Purpose, Viewer
+from saqtau.kernel.clock import Instant
+from saqtau.kernel.errors import Kind, Refused
+from saqtau.ledger.leaf import LeafClass
+
+pytestmark = pytest.mark.anyio
+
+NOW = Instant(1_790_000_000_000)
+AGES = Instant(NOW + 10**12)
+OPERATOR = Viewer("op1", "operator", frozenset({2}))
+PATROL = Viewer("p1", "patrol", frozenset({2}), "u1")
+WRITING = "ledger_head_of, ledger_open, ledger_lock, ledger_append"
+HELP = {
+    "queue": (OPERATOR, AccessRequest(action=Action.WATCH_QUEUE, purpose=Purpose.DUTY)),
+    "units": (OPERATOR, AccessRequest(action=Action.WATCH_UNITS, purpose=Purpose.DUTY)),
+    "cameras": (OPERATOR, AccessRequest(action=Action.READ_REGISTER, purpose=Purpose.DUTY, object="cameras")),
+    "own alert": (PATROL, AccessRequest(action=Action.WATCH_OWN, purpose=Purpose.DUTY, unit="u1")),
+    "open item": (
+        OPERATOR,
+        AccessRequest(action=Action.READ_ITEM, purpose=Purpose.INCIDENT, object="open", case="open", region=2),
+    ),
+}
+POWER = {
+    "picture": AccessRequest(action=Action.READ_PICTURE, purpose=Purpose.INCIDENT, object="open", case="open"),
+    "ended item": AccessRequest(action=Action.READ_ITEM, purpose=Purpose.INCIDENT, object="ended", case="ended"),
+    "register": AccessRequest(action=Action.READ_REGISTER, purpose=Purpose.DUTY, object="officers"),
+    "overseer": AccessRequest(action=Action.WATCH_QUEUE, purpose=Purpose.OVERSIGHT),
+}
+
+
+async def revoked(door, pg_owner):
+    """The database lives, but the right to write to the ledger is gone."""
+    await pg_owner.execute(f"revoke execute on function {WRITING} from saqtau_app")
+
+
+async def restored(pg_owner):
+    await pg_owner.execute(f"grant execute on function {WRITING} to saqtau_app")
+
+
+async def keyless(door, pg_owner):
+    """The folder of keys cannot be read: a file lies where it should be."""
+    (door.keys._folder).write_text("not a folder")
+
+
+BROKEN = {"the right is revoked": revoked, "the keys cannot be read": keyless}
+
+
+@pytest.fixture
+async def items(pg_owner):
+    await on_shift(pg_owner, NOW, "op1")
+    for name, ended in (("open", None), ("ended", NOW)):
+        await pg_owner.execute(
+            """insert into item (id, desk, spec, state, rev, region, priority, opened, opened_by, changed, retention,
+               data, ended)
+               values ($1, 'd', 's', 'x', 1, 2, 1, 0, 'rule', 0, 'short', '{}', $2) on conflict do nothing""",
+            name, ended,
+        )  # fmt: skip
+
+
+@pytest.fixture
+async def door(database, js, tmp_path, pg_owner, items):
+    async with opened(database, tmp_path, lambda: NOW, js=js) as made:
+        yield made
+    await restored(pg_owner)
+
+
+async def letters(js):
+    """What lies in the stream LATE."""
+    return [message.data for message in await anext(replay(js, LATE, "*", 0, wait=0.1))]
+
+
+@pytest.mark.parametrize("how", BROKEN)
+async def test_help_goes_on_and_power_stops_while_the_ledger_cannot_write(door, js, pg_owner, how):
+    await BROKEN[how](door, pg_owner)
+    for name, (viewer, wish) in HELP.items():
+        grant = await door.access.open(viewer, wish)
+        assert grant.entry.startswith("late:"), name
+    for name, wish in POWER.items():
+        viewer = Viewer("a1", "auditor", frozenset()) if name == "overseer" else OPERATOR
+        with pytest.raises(Refused) as refused:
+            await door.access.open(viewer, wish)
+        assert (refused.value.kind, refused.value.fields) == (Kind.UNAVAILABLE, {"ledger": "unavailable"}), name
+    assert len(await letters(js)) == len(HELP)
+
+
+async def test_a_letter_says_nothing_to_who_reads_the_journal(door, js, pg_owner):
+    await revoked(door, pg_owner)
+    await door.access.open(*HELP["open item"])
+    (letter,) = await letters(js)
+    assert b"op1" not in letter
+    assert b"item" not in letter
+
+
+async def test_what_came_late_is_entered_once_with_its_own_time_and_a_mark(door, js, pg_owner, database):
+    await revoked(door, pg_owner)
+    grant = await door.access.open(*HELP["queue"])
+    with pytest.raises(Refused):
+        await door.access.open(OPERATOR, AccessRequest(action=Action.READ_LIST, purpose=Purpose.DUTY))  # denied
+    await restored(pg_owner)
+    async with (
+        postgres.pool(database, postgres.WORKER, 2) as pool,
+        opened(database, door.keys._folder.parent, lambda: Instant(NOW + 60_000), role=postgres.WORKER) as notary,
+    ):
+        drain = Late(js, bytes(32), secrets.token_bytes).drain
+        assert await drain(pool, notary.ledger, lambda: NOW) == 2
+        assert await drain(pool, notary.ledger, lambda: NOW) == 0
+        await door.access.close(grant, 5)
+        await door.access.settle()
+        lines = await notary.lines()
+    late = {line["action"]: line for line in lines if line["late"]}
+    assert late.keys() == {"queue.watch", "list.read"}
+    assert (late["queue.watch"]["id"], late["queue.watch"]["at"]) == (grant.entry, NOW)
+    assert (late["queue.watch"]["delivered"], late["list.read"]["decision"]) == (5, "deny")
+    assert await letters(js) == []
+
+
+async def test_a_notary_that_dies_between_commit_and_purge_enters_nothing_twice(door, js, pg_owner, database):
+    await revoked(door, pg_owner)
+    for _ in range(3):
+        await door.access.open(*HELP["queue"])
+    await restored(pg_owner)
+
+    class Dying(Late):
+        async def _forget(self, _):
+            raise Refused(Kind.UNAVAILABLE, "killed", test="killed")
+
+    async with postgres.pool(database, postgres.WORKER, 2) as pool:
+        with pytest.raises(Refused):
+            await Dying(js, bytes(32), secrets.token_bytes).drain(pool, door.ledger, lambda: NOW)
+        assert len(await letters(js)) == 3
+        assert await Late(js, bytes(32), secrets.token_bytes).drain(pool, door.ledger, lambda: NOW) == 0
+    assert len(await door.lines(action="queue.watch", late=True)) == 3
+
+
+async def test_a_letter_under_another_key_leaves_an_entry_that_says_so(door, js, pg_owner, database):
+    await revoked(door, pg_owner)
+    await door.access.open(*HELP["queue"])
+    await restored(pg_owner)
+    async with postgres.pool(database, postgres.WORKER, 2) as pool:
+        assert await Late(js, b"x" * 32, secrets.token_bytes).drain(pool, door.ledger, lambda: NOW) == 1
+    assert [line["action"] for line in await door.lines(until=AGES, late=True)] == ["late_unreadable"]
+
+
+async def test_ends_and_acts_are_kept_until_the_ledger_or_the_journal_takes_them(door, js, pg_owner):
+    grant = await door.access.open(*HELP["open item"])
+    await revoked(door, pg_owner)
+    await door.access.close(grant, 3)
+    await door.access.tell(LeafClass.LOGIN, "login", viewer=OPERATOR, must=False)
+    await door.access.settle()
+    assert len(await letters(js)) == 2
+    with pytest.raises(Refused):
+        await door.access.tell(LeafClass.ADMIN, "account.disable")
+
+
+async def test_with_neither_ledger_nor_journal_nobody_is_shown_anything(database, items, pg_owner, tmp_path):
+    async with opened(database, tmp_path, lambda: NOW) as door:
+        await revoked(door, pg_owner)
+        for viewer, wish in HELP.values():
+            with pytest.raises(Refused) as refused:
+                await door.access.open(viewer, wish)
+            assert refused.value.fields == {"ledger": "unavailable"}
+        await restored(pg_owner)
+
+
+async def test_with_the_whole_database_gone_the_live_picture_goes_on(door, js):
+    await door.pool.close()
+    await door.ledger._pool.close()
+    for name in ("queue", "units", "cameras", "own alert"):
+        assert (await door.access.open(*HELP[name])).entry.startswith("late:")
+    with pytest.raises(Refused) as refused:  # whether an item is open is not known then
+        await door.access.open(*HELP["open item"])
+    assert refused.value.kind is Kind.UNAVAILABLE
+    assert len(await letters(js)) == 4
+
+
+async def test_what_waits_is_written_when_the_ledger_comes_back(database, items, pg_owner, tmp_path):
+    async with opened(database, tmp_path, lambda: NOW) as door:  # no journal: it waits in memory
+        grant = await door.access.open(*HELP["queue"])
+        await revoked(door, pg_owner)
+        await door.access.close(grant, 9)
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(0.3):
+                await door.access.settle()
+        await restored(pg_owner)
+        assert [line["delivered"] for line in await door.lines(id=grant.entry)] == [9]
+
+
+async def test_a_letter_that_was_not_answered_is_one_letter(js):
+    late = Late(js, bytes(32), os.urandom)
+    draft = Draft(ACCESS, 2, LeafClass.VIEW, "access_3y", {"viewer": "op1"})
+    await late.put("one", draft)
+    await late.put("one", draft)
+    assert await last_sequence(js, LATE) == 1
