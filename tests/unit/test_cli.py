@@ -13,7 +13,8 @@ VERBS = (
     (), ("run",), ("simulate",), ("verify",), ("verify", "log"), ("verify", "entry"),
     ("verify", "export"), ("verify", "paper"), ("bench",), ("map",), ("map", "import"), ("register",),
     ("register", "import"), ("watchlist",), ("watchlist", "import"), ("user",), ("user", "add"), ("user", "password"),
-    ("user", "disable"),
+    ("user", "disable"), ("witness",), ("witness", "init"), ("witness", "add-log"), ("witness", "run"),
+    ("witness", "key"), ("witness", "logs"), ("witness", "evidence"),
 )  # fmt: skip
 
 

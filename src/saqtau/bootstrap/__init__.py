@@ -1,4 +1,7 @@
-"""The one place where parts meet: configuration in, processes and answers out."""
+"""The one place where parts meet: configuration in, processes and answers out.
+
+Each function imports what it needs: a witness, which has no road graph, must not wait for one to be loaded.
+"""
 
 import asyncio
 import secrets
@@ -6,17 +9,17 @@ import subprocess
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from saqtau.bootstrap import admin
-from saqtau.bootstrap.ground import stand
 from saqtau.config import Config, read_config
 from saqtau.engine.place import read_secret
-from saqtau.engine.recount import Recount
-from saqtau.engine.registers import Report
-from saqtau.engine.verify import Finding
 from saqtau.kernel.errors import Kind, Refused
 from saqtau.ledger.witness.apart import refuse_witness_near
-from saqtau.web.people import Person
+
+if TYPE_CHECKING:
+    from saqtau.engine.recount import Recount
+    from saqtau.engine.registers import Report
+    from saqtau.engine.verify import Finding
 
 Say = Callable[[str], None]
 
@@ -28,6 +31,7 @@ def configured(config: Path | None, folder: Path | None) -> Config:
 
 def start(config: Config, *, demonstration: bool, say: Say) -> None:
     """Start everything and watch over it until Ctrl-C."""
+    from saqtau.bootstrap.ground import stand
     from saqtau.bootstrap.run import run_until_stopped
 
     if not demonstration:
@@ -37,11 +41,17 @@ def start(config: Config, *, demonstration: bool, say: Say) -> None:
 
 def import_map(config: Config, source: Path, say: Say) -> str:
     """Import an OpenStreetMap extract; returns a sentence about it."""
+    from saqtau.bootstrap import admin
+    from saqtau.bootstrap.ground import stand
+
     return admin.read_map(stand(config), source, say)
 
 
-def import_register(config: Config, kind: str, source: Path, *, accept_good: bool) -> Report:
+def import_register(config: Config, kind: str, source: Path, *, accept_good: bool) -> "Report":
     """Import a register or the watch list."""
+    from saqtau.bootstrap import admin
+    from saqtau.bootstrap.ground import stand
+
     return asyncio.run(admin.read_register(stand(config), kind, source, _operator(), accept_good=accept_good))
 
 
@@ -55,6 +65,10 @@ def add_user(
     password_file: Path | None,
 ) -> str | None:
     """Add an account; returns the password when one was made."""
+    from saqtau.bootstrap import admin
+    from saqtau.bootstrap.ground import stand
+    from saqtau.web.people import Person
+
     person = Person(name, name, tuple(roles), frozenset(regions), unit, language)
     password = None if password_file is None else read_secret(password_file)
     return asyncio.run(admin.add_person(stand(config), person, password))
@@ -62,37 +76,49 @@ def add_user(
 
 def change_password(config: Config, name: str, password_file: Path | None) -> str | None:
     """Set a new password; returns it when it was made."""
+    from saqtau.bootstrap import admin
+    from saqtau.bootstrap.ground import stand
+
     password = None if password_file is None else read_secret(password_file)
     return asyncio.run(admin.change_password(stand(config), name, password))
 
 
 def disable_user(config: Config, name: str) -> None:
     """End an account's access at once."""
+    from saqtau.bootstrap import admin
+    from saqtau.bootstrap.ground import stand
+
     asyncio.run(admin.disable(stand(config), name))
 
 
 def simulate(config: Config, city: Path) -> None:
     """Drive the city against a running Saqtau until Ctrl-C."""
     from saqtau.bootstrap.demonstration import drive_city
+    from saqtau.bootstrap.ground import stand
 
     asyncio.run(drive_city(stand(config), city))
 
 
-def verify(config: Config, say: Say) -> list[Finding]:
+def verify(config: Config, say: Say) -> "list[Finding]":
     """Compare what is stored with what the record says of it."""
+    from saqtau.bootstrap import admin
+    from saqtau.bootstrap.ground import stand
+
     return asyncio.run(admin.check(stand(config), say))
 
 
 def make_report(config: Config, month: str, out: Path, say: Say, *, again: bool) -> list[Path]:
     """Write the public report of a month; the files."""
     from saqtau.bootstrap import report
+    from saqtau.bootstrap.ground import stand
 
     return asyncio.run(report.make(stand(config), month, out, _operator(), say, again=again))
 
 
-def recompute_report(config: Config, month: str, say: Say) -> Recount:
+def recompute_report(config: Config, month: str, say: Say) -> "Recount":
     """Count a month again out of the log, and compare it with its report."""
     from saqtau.bootstrap import report
+    from saqtau.bootstrap.ground import stand
 
     return asyncio.run(report.recompute(stand(config), month, _operator(), say))
 

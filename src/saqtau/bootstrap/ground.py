@@ -2,7 +2,6 @@
 
 import hashlib
 import secrets
-import time
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -11,6 +10,7 @@ from zoneinfo import ZoneInfo
 import msgspec
 
 from saqtau import jurisdiction, policies
+from saqtau.bootstrap.time import now
 from saqtau.config import Config
 from saqtau.desks.dangerous_drivers.rules import Limits
 from saqtau.engine import broker, postgres
@@ -24,18 +24,14 @@ from saqtau.engine.place import Place, open_place, password
 from saqtau.engine.postgres import Server
 from saqtau.engine.sealing import Keeping
 from saqtau.jurisdiction import Jurisdiction
-from saqtau.kernel.clock import DAY, SECOND, Instant
+from saqtau.kernel.clock import DAY, SECOND
 from saqtau.kernel.desk import Desks, discover, gather
 from saqtau.kernel.errors import Kind, Refused
 from saqtau.kernel.ids import uuid7_source
 from saqtau.kernel.rights import must_be_lawful
 from saqtau.kernel.terms import Calendar, parse_term
 
-
-def now() -> Instant:
-    """The clock of this machine, in Unix milliseconds."""
-    return Instant(time.time_ns() // 1_000_000)
-
+__all__ = ["Ground", "calendar_of", "ids", "links", "now", "stand"]
 
 ids = uuid7_source(now, secrets.token_bytes)
 

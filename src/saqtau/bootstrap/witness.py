@@ -15,7 +15,7 @@ import uvicorn
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from saqtau.bootstrap import logs
-from saqtau.bootstrap.ground import now
+from saqtau.bootstrap.time import now
 from saqtau.engine.blobs import sync_folder, write_durably
 from saqtau.engine.place import PRIVATE, read_secret
 from saqtau.kernel.clock import SECOND
