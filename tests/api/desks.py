@@ -6,13 +6,14 @@ import msgspec
 
 from saqtau.desks.dangerous_drivers.desk import DESK as DRIVERS
 from saqtau.desks.dispatch.desk import DESK as DISPATCH
+from saqtau.desks.oversight.desk import DESK as OVERSIGHT
 from saqtau.engine import store
 from saqtau.engine.blobs import keep_pictures
 from saqtau.kernel.desk import gather
 from saqtau.kernel.item import Open
 from saqtau.kernel.signal import Candidate, Picture, Recommendation
 
-DESKS = gather(DISPATCH, DRIVERS)
+DESKS = gather(DISPATCH, DRIVERS, OVERSIGHT)
 CROP = os.urandom(150_000)
 
 
