@@ -28,6 +28,7 @@ from saqtau.ledger.note import ED25519, cosign, parse_note
 from saqtau.ledger.policy import of_keys
 from saqtau.ledger.tiles import ENTRIES, TilePath, pack_entries, unpack_entries
 from saqtau.ledger.tree import WIDTH, leaf_hashes, row_widths, subtree_root
+from saqtau.ledger.witness.mirror import Mirror
 from saqtau.ledger.witness.request import compose_request
 
 pytestmark = pytest.mark.anyio
@@ -202,6 +203,19 @@ async def copied(server):
     return server.at(name)
 
 
+def mirror(house, served):
+    """The copy that the witness's office made of what was served."""
+    note = (served / "checkpoint").read_bytes()
+    size = parse(parse_note(note)).size
+    kept = Mirror(house.folder / "prosecutor")
+    draft = kept.begin(house.origin, 0)
+    for index in range(-(-size // WIDTH)):
+        path = TilePath(ENTRIES, index, min(WIDTH, size - index * WIDTH))
+        draft.add((served / path.text).read_bytes(), path.width)
+    assert draft.finish(parse(parse_note(note)).root, note)
+    return kept.place(house.origin)
+
+
 def office_key(witness):
     """The witness's own key, as its keeper has it."""
     store, key = office.opened(witness.folder)
@@ -239,10 +253,12 @@ async def test_an_entry_of_the_last_bundle_edited_before_the_house_starts_again(
 
 
 async def test_an_entry_deleted_with_its_row(house):
+    mirrored = mirror(house, await house.served("before"))
     sql = "delete from ledger_pack where first = 1 and log = (select id from ledger_log where origin = $1)"
     await house.admin(sql, house.origin)
     told = outsider("log", await house.served(), "--policy", house.policy)
     assert told[0].startswith("tile/entries/000: holds")
+    assert outsider("log", mirrored, "--policy", house.policy) == ["everything holds"]
 
 
 # the tail, with the log's key

@@ -125,6 +125,15 @@ def test_an_entry_that_is_no_leaf_is_named(tmp_path):
     assert told(log) == ["entry 1: leaf: not the fields of a leaf"]
 
 
+@pytest.mark.parametrize(
+    "change", [bytes.upper, lambda one: one.replace(b'{"c"', b'{ "c"'), lambda one: one[:6] + b"g" + one[7:]],
+    ids=["capitals", "a space", "no hexadecimal digit"],
+)  # fmt: skip
+def test_an_entry_that_ends_like_a_leaf_and_is_none_is_named(tmp_path, change):
+    found = told(Grown(tmp_path).grow(leaf(0), change(leaf(1)), leaf(2)))
+    assert [one.partition(":")[0] for one in found] == ["entry 1"]
+
+
 def test_a_checkpoint_changed_after_it_was_signed_is_told(log):
     log.write("checkpoint", log.note.replace(b"\n700\n", b"\n701\n"))
     (only,) = told(log)
