@@ -5,6 +5,7 @@ import socket
 import subprocess
 import sys
 import time
+import weakref
 from pathlib import Path
 
 import httpx
@@ -62,7 +63,8 @@ class RunningWitness:
         self.listen = f"127.0.0.1:{port}"
         self.url = f"http://{self.listen}"
         self.process = None
-        self.http = None
+        self.http = httpx.Client(verify=False, timeout=20)  # no TLS here, so no certificates to load
+        weakref.finalize(self, self.http.close)
 
     @property
     def verifier(self):
@@ -73,7 +75,6 @@ class RunningWitness:
 
     def start(self):
         """Start it and wait until it answers."""
-        self.http = httpx.Client(verify=False, timeout=20)  # no TLS here, so no certificates to load
         with (self.folder / "said").open("ab") as said:
             self.process = subprocess.Popen(
                 [sys.executable, "-m", "saqtau.cli", "witness", "run", "--folder", str(self.folder), "--listen",
