@@ -232,18 +232,15 @@ class Access:
 
     async def _append(self, draft: Draft, patience: float) -> str:
         """Raises Refused(UNAVAILABLE, ledger="unavailable")."""
-        writing = asyncio.ensure_future(self._ledger.append(draft))
-        done, _ = await asyncio.wait({writing}, timeout=patience)
-        if not done:
-            # it may still be written: then the wish has two entries with one id
-            writing.add_done_callback(_heard)
-            raise self._away("no answer in time")
-        error = writing.exception()
-        if error is None:
-            return writing.result().entry
-        if is_broken(error):
-            raise self._away(told_as(error)) from error
-        raise error
+        try:
+            async with asyncio.timeout(patience):
+                # given up in the middle it may still be written: then the wish has two entries with one id
+                placed = await self._ledger.append(draft)
+        except Exception as error:
+            if is_broken(error):
+                raise self._away(told_as(error)) from error
+            raise
+        return placed.entry
 
     def _away(self, why: str) -> Refused:
         self._away_until = Instant(self._clock() + _KNOWN_AWAY)
@@ -334,11 +331,6 @@ def _with(request: AccessRequest, facts: Facts) -> AccessRequest:
     return msgspec.structs.replace(request, facts=facts)
 
 
-def _heard(writing: "asyncio.Future[Any]") -> None:
-    if not writing.cancelled():
-        writing.exception()
-
-
 def _check(request: AccessRequest) -> None:
     for name, most in _LIMITS.items():
         value = getattr(request, name)
@@ -349,7 +341,10 @@ def _check(request: AccessRequest) -> None:
 
 
 def _is_text(value: str) -> bool:
-    return "\0" not in value and not any("\ud800" <= letter <= "\udfff" for letter in value)
+    try:
+        return b"\0" not in value.encode()
+    except UnicodeEncodeError:
+        return False
 
 
 def must_hold(grant: Grant, now: Instant, *actions: Action, named: str | None = None) -> None:

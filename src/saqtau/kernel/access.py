@@ -10,7 +10,7 @@ from typing import Annotated, Any, Final, final
 import msgspec
 
 from saqtau.kernel.clock import MINUTE, Instant
-from saqtau.kernel.policies import Policies
+from saqtau.kernel.policies import Answer, Policies
 from saqtau.kernel.sensitive import Sensitive
 
 
@@ -125,7 +125,42 @@ UNBOUND: Final = frozenset({"prosecutor", "auditor", "administrator"})
 
 
 def decide(policies: Policies, viewer: Viewer, request: AccessRequest) -> Decision:
-    """What the policies say of a wish. Default deny; forbid wins; an error denies. About 0.1 ms."""
+    """What the policies say of a wish. Default deny; forbid wins; an error denies. About 0.1 ms; less when asked again.
+
+    An answer that was given before is given again when nothing that a policy may look at differs.
+    """
+    try:
+        f"{viewer.id}{request.object}".encode()  # nothing that no entry can hold is decided about
+    except UnicodeEncodeError:
+        return Decision(allow=False, policy_set=policies.hash, errors=("not text",))
+    key = _sight(viewer, request) if policies.general else (viewer, request)
+    answer = policies.known(key)
+    if answer is None:
+        answer = _ask(policies, viewer, request)
+        policies.learn(key, answer)
+    return Decision(answer.allow, answer.ids, policies.hash, answer.errors)
+
+
+def _sight(viewer: Viewer, request: AccessRequest) -> tuple[Any, ...]:
+    """Everything of a wish that policies look at which name no single person and no single thing."""
+    return (
+        viewer.role,
+        viewer.regions,
+        viewer.unit,
+        request.action,
+        request.purpose,
+        request.region,
+        request.unit,
+        bool(request.case),
+        request.sensitive,
+        request.age_days,
+        request.facts,
+        request.concerns is not None and request.concerns == viewer.id,
+        (request.requested_by, viewer.id) if request.requested_by is not None else None,
+    )
+
+
+def _ask(policies: Policies, viewer: Viewer, request: AccessRequest) -> Answer:
     facts = request.facts
     context: dict[str, Any] = {
         "purpose": request.purpose.value,
@@ -159,15 +194,14 @@ def decide(policies: Policies, viewer: Viewer, request: AccessRequest) -> Decisi
             ]
         ).decode()
     except UnicodeEncodeError:
-        return Decision(allow=False, policy_set=policies.hash, errors=("not text",))
+        return Answer(allow=False, ids=(), errors=("not text",))
     asked = {
         "principal": who,
         "action": {"type": "Action", "id": request.action.value},
         "resource": what,
         "context": context,
     }
-    answer = policies.answer(asked, entities)
-    return Decision(answer.allow, answer.ids, policies.hash, answer.errors)
+    return policies.answer(asked, entities)
 
 
 def helps(request: AccessRequest) -> bool:

@@ -25,6 +25,9 @@ _FILE = re.compile(r"[a-z][a-z0-9_]{0,39}\.cedar", re.ASCII)
 _ID = re.compile(r"[a-z][a-z0-9-]{2,79}", re.ASCII)
 _ANNOTATIONS: Final = {"en": "sentence", "ru": "sentence_ru", "kk": "sentence_kk"}
 _SENTENCE: Final = 400
+_ANSWERS: Final = 4096
+_NAMES_ONE: Final = re.compile(r"\b(?:Person|Thing)\s*::|\b(?:principal|resource)\s*(?:==|!=)")
+"""What a text must not hold for its answers to depend on attributes only: one person or thing, or who compared."""
 
 
 class Rule(msgspec.Struct, frozen=True):
@@ -47,15 +50,24 @@ class Answer(msgspec.Struct, frozen=True):
 class Policies:
     """A set of policies ready to decide: parsed once, never changed."""
 
-    __slots__ = ("_handle", "_schema", "hash", "rules", "schema", "texts")
+    __slots__ = ("_answers", "_handle", "_schema", "general", "hash", "rules", "schema", "texts")
 
     def __init__(
-        self, texts: Mapping[str, str], schema: str, rules: tuple[Rule, ...], handle: Any, checked: Any
+        self,
+        texts: Mapping[str, str],
+        schema: str,
+        rules: tuple[Rule, ...],
+        handle: Any,
+        checked: Any,
+        *,
+        general: bool,
     ) -> None:
         self.texts: Mapping[str, str] = dict(sorted(texts.items()))
         self.schema = schema
         self.rules = rules
         self.hash = policy_hash(texts, schema)
+        self.general = general
+        self._answers: dict[Any, Answer] = {}
         self._handle = handle
         self._schema = checked
 
@@ -89,7 +101,18 @@ class Policies:
             told = {_named(str(one.policy_id), rules): "not_in_schema" for one in found.errors}
             message = "; ".join(str(one.error) for one in found.errors)[:2000]
             raise Refused(Kind.INVALID, f"policies against their schema: {message}", **told or {"policies": "invalid"})
-        return cls(texts, schema, rules, handle, checked)
+        general = not _NAMES_ONE.search(whole)
+        return cls(texts, schema, rules, handle, checked, general=general)
+
+    def known(self, key: Any) -> Answer | None:
+        """An answer that was given before. key: everything that the policies may look at; see `kernel.access`."""
+        return self._answers.get(key)
+
+    def learn(self, key: Any, answer: Answer) -> None:
+        """Keep an answer: the same question has the same one as long as these policies are."""
+        if len(self._answers) >= _ANSWERS:
+            self._answers.clear()
+        self._answers[key] = answer
 
     def answer(self, request: Mapping[str, Any], entities: str) -> Answer:
         """Decide. request: Cedar's principal, action, resource, context; entities: JSON. Default deny, forbid wins.

@@ -24,6 +24,7 @@ from saqtau.kernel.access import (
     helps,
 )
 from saqtau.kernel.clock import Instant
+from saqtau.kernel.policies import Policies
 from saqtau.kernel.policy_laws import CONTENT, DECIDES, READS, ROLES
 from saqtau.kernel.sensitive import Sensitive
 
@@ -177,6 +178,21 @@ def test_every_decision_names_its_policies_and_their_set():
     assert (allowed.policies, allowed.named) == (("units-on-duty",), "units-on-duty")
     assert (denied.policies, denied.named) == ((), "nothing-permits")
     assert allowed.policy_set == denied.policy_set == POLICIES.hash
+
+
+def test_an_answer_that_is_given_again_is_the_one_that_would_be_found():
+    """Whoever is asked twice says the same, and who differs in anything a policy may look at is asked anew."""
+    texts, schema = policies.texts()
+    named = '@id("one-person") @sentence("One.") permit (principal == Person::"w", action, resource);'
+    for found in (POLICIES, Policies.parse(texts | {"z.cedar": named}, schema)):
+        assert found.general is (found is POLICIES)
+        for viewer in (Viewer("v", "duty_officer", HERE), Viewer("w", "duty_officer", HERE)):
+            for asked_by in ("v", "w", None):
+                wish = AccessRequest(
+                    action=Action.APPROVE_EXPORT, purpose=Purpose.CASE, case="c-1", requested_by=asked_by, facts=KNOWN
+                )
+                anew = Policies.parse(found.texts, schema)
+                assert decide(found, viewer, wish) == decide(found, viewer, wish) == decide(anew, viewer, wish)
 
 
 def test_what_is_no_text_is_denied():
