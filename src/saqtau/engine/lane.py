@@ -126,7 +126,7 @@ class Lane:
                     # who has lost twice waits for his turn: else a faster process could be faster for ever
                     placed = await (self._try(entries, batch) if lost < 2 else self._try_locked(entries, batch))
             except Exception as error:
-                await self._give_back()  # it may be the connection that is broken
+                await self._give_back(broken=True)  # it may be the connection, and a statement may still be on it
                 if not is_passing(error) or loop.time() + pause > end:
                     raise
                 await asyncio.sleep(pause)
@@ -157,15 +157,17 @@ class Lane:
             self._pg = await self._pool.acquire()
         return self._pg
 
-    async def _give_back(self) -> None:
+    async def _give_back(self, *, broken: bool = False) -> None:
         pg, self._pg = self._pg, None
-        if pg is not None:
-            try:
-                await self._pool.release(pg, timeout=_LAST_PAUSE)
-            except Exception as error:
-                if not is_passing(error):
-                    raise
+        if pg is None:
+            return
+        try:
+            if broken:
                 pg.terminate()
+            await self._pool.release(pg, timeout=_LAST_PAUSE)
+        except Exception as error:
+            if not is_passing(error):  # else the server has closed it, and the pool has taken it back by itself
+                raise
 
     def _answered(self, made: Plan, row: Any) -> int | None:
         """The index, or None when somebody was faster; either way the head is known again."""
