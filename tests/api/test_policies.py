@@ -1,8 +1,13 @@
 """Policies over HTTP: everybody reads them, the administrator proposes, the prosecutor puts in force, all see it."""
 
+import asyncio
+
 import pytest
+from tests.api.house import PASSWORD
+from typer.testing import CliRunner
 
 from saqtau.bootstrap.web import watch_policies
+from saqtau.cli import app
 from saqtau.engine.policy_change import PolicyWatch
 from saqtau.policies import texts
 
@@ -115,3 +120,31 @@ async def test_a_proposal_over_policies_that_changed_meanwhile_is_made_anew(rule
     assert (await prosecutor.post(f"/api/policies/{first.json()['line']['id']}/approve")).status_code == 200
     late = await prosecutor.post(f"/api/policies/{second.json()['line']['id']}/approve")
     assert (late.status_code, late.json()["fields"]) == (409, {"base": "changed"})
+
+
+async def test_the_command_asks_as_the_person_who_types(ruled, tmp_path):
+    words = {"url": ruled.url, "folder": tmp_path}
+    secret = tmp_path / "password"
+    secret.write_text(PASSWORD)
+    secret.chmod(0o600)
+
+    def run(*verb, who):
+        asked = ["policy", *verb, "--as", who, "--url", words["url"], "--password-file", str(secret)]
+        return CliRunner().invoke(app, asked)
+
+    extra = tmp_path / "extra.cedar"
+    extra.write_text(EXTRA)
+    told = await asyncio.to_thread(run, "propose", str(extra), "--why", WHY, who="administrator")
+    assert told.exit_code == 0, told.output
+    assert "ADDED permit analyst-watches" in told.output
+    assert "MAY NOW operator: break_glass.read for duty" in told.output
+    sets = (await (await ruled.signed_in("prosecutor")).get("/api/policies")).json()["sets"]
+    own = await asyncio.to_thread(run, "approve", sets[0]["id"], "--yes", who="administrator")
+    assert own.exit_code == 1
+    done = await asyncio.to_thread(run, "approve", sets[0]["id"], "--yes", who="prosecutor")
+    assert (done.exit_code, "in force: " in done.output) == (0, True), done.output
+    shown = await asyncio.to_thread(run, "show", "--texts", str(tmp_path / "texts"), who="auditor")
+    assert (tmp_path / "texts" / "extra.cedar").read_text() == EXTRA
+    assert "permit analyst-watches: Analysts watch the queue." in shown.output
+    secret.chmod(0o644)
+    assert (await asyncio.to_thread(run, "list", who="auditor")).exit_code == 1

@@ -8,7 +8,8 @@ import typer
 from rich.console import Console
 from rich.markup import escape
 
-from saqtau.cli import witness
+from saqtau.cli import user_keys, witness
+from saqtau.cli.policy import verbs as policy_verbs
 from saqtau.cli.report import report
 from saqtau.cli.verify import verbs as verify_verbs
 from saqtau.kernel.errors import Refused
@@ -28,8 +29,10 @@ app.add_typer(map_verbs, name="map")
 app.add_typer(register_verbs, name="register")
 app.add_typer(watchlist_verbs, name="watchlist")
 app.add_typer(user_verbs, name="user")
+user_keys.add_to(user_verbs)
 app.add_typer(verify_verbs, name="verify")
 app.add_typer(witness.verbs, name="witness")
+app.add_typer(policy_verbs, name="policy")
 app.command("report")(report)
 
 PLAIN: Final[Any] = {"soft_wrap": True, "markup": False, "highlight": False, "emoji": False}
@@ -87,7 +90,7 @@ def map_import(source: Source, config: ConfigFile = None, folder: Folder = None)
 def register_import(
     source: Source,
     kind: Annotated[
-        str | None, typer.Option(help="sites, cameras, units or officers; default: by the file's name.")
+        str | None, typer.Option(help="sites, cameras, units, officers, cases or shifts; default: by the file's name.")
     ] = None,
     config: ConfigFile = None,
     folder: Folder = None,
@@ -205,4 +208,3 @@ def main() -> None:
         told = " ".join(f"{refusal.message} ({fields})".split())
         Console(stderr=True, **PLAIN).print(told, style="red")
         raise SystemExit(1) from None
-
