@@ -4,6 +4,8 @@ The engine is started for it when no Saqtau runs in the folder.
 """
 
 import asyncio
+import getpass
+import hashlib
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -11,14 +13,16 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from saqtau.bootstrap.engine import engine_up
-from saqtau.bootstrap.ground import Ground, now
+from saqtau.bootstrap.ground import Ground, ids, now
 from saqtau.devices.plate import spell
 from saqtau.engine import postgres
 from saqtau.engine.atlas import import_map
+from saqtau.engine.entries import said
 from saqtau.engine.postgres import APP, WORKER
 from saqtau.engine.registers import Report, import_register
 from saqtau.engine.verify import Finding, verify
 from saqtau.kernel.errors import Kind, Refused
+from saqtau.ledger.leaf import LeafClass
 from saqtau.web import people
 
 LARGEST_FILE = 256 << 20
@@ -67,9 +71,24 @@ def read_file(source: Path) -> bytes:
 async def import_file(
     ground: Ground, pg: Any, kind: str, name: str, data: bytes, by: str, *, accept_good: bool = False
 ) -> Report:
-    """`import_register` with this house's time zone and spelling of plates."""
+    """`import_register` with this house's time zone and spelling of plates, and its entry in the same commit."""
     zone = ZoneInfo(ground.law.zone)
-    return await import_register(pg, kind, name, data, by, now(), accept_good=accept_good, zone=zone, spell=_spelled)
+    async with pg.transaction():
+        report = await import_register(
+            pg, kind, name, data, by, now(), accept_good=accept_good, zone=zone, spell=_spelled
+        )
+        told = {
+            "by": by, "register": kind, "file": name[:200], "sha256": hashlib.sha256(data).hexdigest(),
+            "rows": report.total, "imported": report.imported,
+        }  # fmt: skip
+        await enter(ground, pg, "register.import", told)
+    return report
+
+
+async def enter(ground: Ground, pg: Any, action: str, told: dict[str, Any]) -> None:
+    """An entry about an act of administration, in the act's transaction: both are there or neither."""
+    draft = said(ids(), now(), LeafClass.ADMIN, action, 0, None, told)
+    await ground.open_ledger(None).within(pg, [draft])
 
 
 def _spelled(text: str) -> str | None:
@@ -89,21 +108,35 @@ async def add_person(ground: Ground, person: people.Person, password: str | None
         if person.unit is not None and not await pg.fetchval("select true from unit where id = $1", person.unit):
             raise Refused(Kind.NOT_FOUND, f"no unit {person.unit}: import units first", unit="unknown")
     async with record(ground, APP) as pg:
-        return await people.add_person(pg, person, password, now())
+        return await enter_person(ground, pg, person, password, getpass.getuser())
+
+
+async def enter_person(ground: Ground, pg: Any, person: people.Person, password: str | None, by: str) -> str | None:
+    """`people.add_person` and its entry. pg: as saqtau_app, outside of a transaction."""
+    async with pg.transaction():
+        made = await people.add_person(pg, person, password, now())
+        told = {
+            "by": by, "account": person.id, "roles": list(person.roles), "regions": sorted(person.regions),
+            "own_unit": person.unit,
+        }  # fmt: skip
+        await enter(ground, pg, "account.add", told)
+    return made
 
 
 async def change_password(ground: Ground, name: str, password: str | None) -> str | None:
     """A new password; returns it when it was made. Raises Refused(NOT_FOUND, INVALID)."""
     made = people.make_password() if password is None else None
-    async with record(ground, APP) as pg:
+    async with record(ground, APP) as pg, pg.transaction():
         await people.set_password(pg, name, password or made or "", now())
+        await enter(ground, pg, "account.password", {"by": getpass.getuser(), "account": name})
     return made
 
 
 async def disable(ground: Ground, name: str) -> None:
     """End an account's access at once. Raises Refused(NOT_FOUND)."""
-    async with record(ground, APP) as pg:
+    async with record(ground, APP) as pg, pg.transaction():
         await people.disable_person(pg, name, now())
+        await enter(ground, pg, "account.disable", {"by": getpass.getuser(), "account": name})
 
 
 async def check(ground: Ground, say: Callable[[str], None]) -> list[Finding]:

@@ -11,7 +11,7 @@ from random import SystemRandom
 import msgspec
 
 from saqtau.bootstrap import witness as office
-from saqtau.bootstrap.admin import import_file, read_map
+from saqtau.bootstrap.admin import enter_person, import_file, read_map
 from saqtau.bootstrap.ground import Ground, ids, now
 from saqtau.bootstrap.witness import Offered
 from saqtau.devices.tablet.compose import new_key
@@ -25,11 +25,12 @@ from saqtau.kernel.errors import Kind, Refused
 from saqtau.ledger.witness.loglist import LogList, compose_list
 from saqtau.simulate.city import make_city
 from saqtau.simulate.drive import Tablet, drive
+from saqtau.simulate.duty import CASES, SHIFTS, write_cases, write_shifts
 from saqtau.simulate.files import REGISTERS, WATCHLIST, read_registers, write_registers
 from saqtau.simulate.pbf import write_pbf
 from saqtau.simulate.register import Account, Registers, draw_registers
 from saqtau.simulate.stage import Stage
-from saqtau.web import devices, people
+from saqtau.web import devices
 from saqtau.web.people import Person
 
 SEED = 2026
@@ -77,6 +78,7 @@ async def prepare(ground: Ground, say: Say) -> None:
         await asyncio.to_thread(_draw, ground, folder)
         await _register(ground, folder, say)
         await _add_people(ground, read_registers(folder), say)
+    await _put_on_duty(ground, folder, read_registers(folder))
 
 
 def _quiet(_line: str) -> None:
@@ -116,6 +118,20 @@ async def _register(ground: Ground, folder: Path, say: Say) -> None:
         await pg.close()
 
 
+async def _put_on_duty(ground: Ground, folder: Path, registers: Registers) -> None:
+    """Cases to name, and shifts for the accounts that people use: without them nobody sees a picture or the past."""
+    names = [one.name for one in registers.accounts if one.unit is None and not one.simulated]
+    pg = await postgres.connect(ground.server(WORKER), WORKER)
+    try:
+        for name, data in ((CASES, write_cases(REGION, now())), (SHIFTS, write_shifts(names, now()))):
+            await asyncio.to_thread((folder / name).write_bytes, data)
+            report = await import_file(ground, pg, name.partition(".")[0], name, data, "demonstration")
+            if report.refusals:
+                raise Refused(Kind.INVALID, f"{name}: {report.refusals[0].reason}", register="refused")
+    finally:
+        await pg.close()
+
+
 async def _add_people(ground: Ground, registers: Registers, say: Say) -> None:
     """One account a role for people, one a unit for the simulated crews. Their passwords lie in a file of ours."""
     passwords: dict[str, str] = {}
@@ -133,7 +149,7 @@ async def _add_people(ground: Ground, registers: Registers, say: Say) -> None:
                 account.language,
             )
             async with pool.acquire() as pg:
-                made = await people.add_person(pg, person, None, now())
+                made = await enter_person(ground, pg, person, None, "demonstration")
             passwords[account.name] = made or ""
     finally:
         await pool.close()
