@@ -4,13 +4,16 @@ import asyncio
 import io
 import os
 import re
+import shlex
 import signal
+import subprocess
+import sys
 
 import numpy as np
 import pytest
 from PIL import Image
 from playwright.async_api import expect
-from tests.e2e.city import eventually
+from tests.e2e.city import ROOT, eventually
 from tests.e2e.conftest import barriers, log_in, visit
 
 from saqtau.simulate.officers import plate_of
@@ -148,17 +151,61 @@ async def test_an_operator_with_nobody_ahead_sees_so_and_names_a_unit_with_one_w
     assert {"unit": free, "reason": "closer"}.items() <= item["log"][-1]["data"].items()
 
 
-async def test_the_prosecutor_finds_who_looked_at_the_crop_and_switches_the_language(browser, city):
+async def test_the_prosecutor_finds_who_looked_at_the_crop_and_checks_the_entry_himself(browser, city, tmp_path):
     line = city.hit()
     seen = city.signed_in("operator").get(f"/api/items/{line['id']}/pictures/crop", params={"purpose": "incident"})
-    assert seen.status_code == 200
-    async with visit(browser, city, "/#/access", session=city.signed_in("prosecutor")) as page:
-        await page.get_by_label("Filter").fill(line["id"])
-        row = page.locator("tbody tr").filter(has_text="Picture").first
+    assert seen.status_code == 200, seen.text
+    async with visit(browser, city, "/#/oversight", session=city.signed_in("prosecutor")) as page:
+        await page.get_by_label("Object").fill(line["id"])
+        await page.keyboard.press("Enter")
+        row = page.get_by_role("row").filter(has_text="Looked at a picture").first
         await expect(row).to_contain_text("operator")
         await expect(row).to_contain_text("This incident")
+        await expect(row).to_contain_text(str(len(seen.content)))
         assert await barriers(page) == []
-        for language, title in (("ru", "Кто что смотрел"), ("kk", "Кім не көрді"), ("en", "Who looked at what")):
+        button = row.get_by_role("button", name=re.compile("Verify entry"))
+        await button.focus()
+        await page.keyboard.press("Enter")
+        dialog = page.get_by_role("dialog")
+        await expect(dialog.get_by_role("status")).to_contain_text("The entry holds")
+        await expect(dialog.locator(".steps li.done")).to_have_count(5)
+        await expect(dialog.locator(".record")).to_contain_text(line["id"])
+        assert await barriers(page) == []
+        async with page.expect_download() as coming:
+            await dialog.get_by_role("button", name="Download").click()
+        file = tmp_path / (await coming.value).suggested_filename
+        await (await coming.value).save_as(file)
+        words = shlex.split(await dialog.locator("pre").first.inner_text())
+        assert words[0] == "saqtau"
+        assert words[3] == file.name
+        done = subprocess.run(
+            [sys.executable, "-m", "saqtau.cli", *words[1:]],
+            cwd=tmp_path, env={**os.environ, "PYTHONPATH": str(ROOT / "src")}, capture_output=True, text=True,
+            check=False,
+        )  # fmt: skip
+        assert done.returncode == 0, done.stdout + done.stderr
+        assert "its record is the one the log committed to" in done.stdout
+        await page.keyboard.press("Escape")
+        await expect(dialog).to_have_count(0)
+
+
+async def test_a_changed_record_is_found_in_the_browser_and_the_page_speaks_three_languages(browser, city):
+    async with visit(browser, city, "/#/oversight", session=city.signed_in("auditor")) as page:
+
+        async def forge(route):
+            answer = await route.fetch()
+            text = await answer.text()
+            await route.fulfill(response=answer, body=text.replace("auditor", "nobody"))
+
+        await page.route("**/api/oversight/entry?*", forge)
+        await page.get_by_label("Person").fill("auditor")
+        await page.keyboard.press("Enter")
+        await page.get_by_role("button", name=re.compile("Verify entry")).first.click()
+        dialog = page.get_by_role("dialog")
+        await expect(dialog.get_by_role("status")).to_contain_text("does not hold")
+        await expect(dialog.locator(".steps li.failed")).to_have_count(1)
+        await page.keyboard.press("Escape")
+        for language, title in (("ru", "Надзор"), ("kk", "Қадағалау"), ("en", "Oversight")):
             await page.locator("header select").select_option(language)
             await expect(page.locator("h2").first).to_have_text(title)
             await expect(page.locator("html")).to_have_attribute("lang", language)
