@@ -78,7 +78,7 @@ async def intake(plan: dict) -> None:
     shift = 0
     key = base64.b64decode(plan["key"])
     handler = positions(
-        devices=lambda device: Enrolled(device, key),
+        devices=lambda device: Enrolled(device, key, Instant(2**53)),
         take_positions=packer.put_all,
         clock=lambda: Instant(clock() + shift),
         registry=CollectorRegistry(),

@@ -14,6 +14,7 @@ from msgspec import Meta
 from saqtau.kernel.errors import Kind, Refused
 
 Duration = Annotated[str, Meta(pattern=r"\AP[0-9DTHMS]+\Z", max_length=20)]
+Text = Annotated[str, Meta(min_length=1, max_length=300)]
 Port = Annotated[int, Meta(ge=1, le=65535)]
 
 
@@ -107,12 +108,52 @@ class Ledger(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     ] = None
 
 
+class Accounts(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """How people log in."""
+
+    second_factor: Annotated[
+        str,
+        Meta(
+            pattern=r"\A(required|offered)\Z",
+            description="`required`: who logs in with a password alone can only set up a passkey or codes. `offered`: "
+            "nobody must (the demonstration).",
+        ),
+    ] = "required"
+    origin: Annotated[
+        Text | None,
+        Meta(
+            description="Where browsers find the console, e.g. `https://saqtau.example`; passkeys are bound to its "
+            "name. Default `http://localhost:PORT`.",
+        ),
+    ] = None
+
+
+class Identity(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The authority's own identity provider (OpenID Connect). It must know `ORIGIN/api/oidc/callback`."""
+
+    issuer: Annotated[Text | None, Meta(description="Its issuer, exactly as it spells it.")] = None
+    client: Annotated[Text | None, Meta(description="What it calls this Saqtau.")] = None
+    secret: Annotated[Path | None, Meta(description="File with the secret it gave us; none: a public client.")] = None
+    name: Annotated[str, Meta(max_length=60, description="What the button of the log-in page calls it.")] = "SSO"
+    claim: Annotated[
+        str,
+        Meta(
+            max_length=60, description="The claim that names a person, linked by `saqtau user link`; never an address."
+        ),
+    ] = "sub"
+    second: Annotated[
+        str, Meta(max_length=60, description="The `amr` value by which it says that it asked for two factors.")
+    ] = "mfa"
+
+
 class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Everything that can be set."""
 
     jurisdiction: Annotated[str, Meta(description="The country's law: a file of `jurisdiction/` by name.")] = "kz"
     engine: Engine = Engine()
     web: Web = Web()
+    accounts: Accounts = Accounts()
+    identity: Identity = Identity()
     intake: Intake = Intake()
     reads: Reads = Reads()
     ledger: Ledger = Ledger()

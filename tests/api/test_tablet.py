@@ -2,15 +2,17 @@
 
 import base64
 
+import msgspec
 import pytest
 from prometheus_client import CollectorRegistry
 from tests.api import house as building
 
 from saqtau.devices.http import serve
-from saqtau.devices.tablet.compose import compose, new_key
+from saqtau.devices.tablet.compose import compose, compose_renewal, new_key
 from saqtau.devices.tablet.parse import Fix
 from saqtau.devices.tablet.server import positions
-from saqtau.web.devices import CODE_LIFE, read_devices, revoke_device
+from saqtau.kernel.clock import DAY
+from saqtau.web.devices import CODE_LIFE, Vouched, read_devices, revoke_device
 
 pytestmark = pytest.mark.anyio
 
@@ -27,12 +29,19 @@ async def enrolled(house, client, code):
     return key, await client.post("/api/tablet/enrol", json=body)
 
 
+async def live_devices(house):
+    """What the intake would take positions of now."""
+    now = house.parts.clock()
+    known = await read_devices(house.owner, Vouched(house.parts.authority.certificate), now)
+    return {device: found for device, found in known.items() if not found.revoked and now < found.ends}
+
+
 async def test_a_code_enrols_one_tablet_once(house):
     client = await house.signed_in("patrol1")
     code = await code_for(house)
     _, first = await enrolled(house, client, code.lower())  # as thumbs type it
     assert first.status_code == 201
-    known = await read_devices(house.owner)
+    known = await live_devices(house)
     assert known[first.json()["device"]].unit == "U1"
     _, second = await enrolled(house, client, code)
     assert (second.status_code, second.json()["fields"]) == (403, {"code": "wrong"})
@@ -58,7 +67,7 @@ async def test_codes_are_made_by_the_duty_officer_of_the_region_or_the_administr
     for who in ("operator", "patrol1", "prosecutor"):
         assert (await (await house.signed_in(who)).post("/api/tablet/codes", json=wish)).status_code == 403, who
     duty = await house.signed_in("duty")
-    assert (await duty.post("/api/tablet/codes", json={"unit": "U7", "officer": "patrol1"})).status_code == 404
+    assert (await duty.post("/api/tablet/codes", json={"unit": "U7", "officer": "patrol1"})).status_code == 403
     assert (await duty.post("/api/tablet/codes", json={"unit": "U2", "officer": "patrol1"})).status_code == 404
     assert await code_for(house, by="administrator")
 
@@ -83,11 +92,11 @@ async def test_a_new_tablet_of_an_officer_replaces_the_old_one_and_a_revoked_one
     client = await house.signed_in("patrol1")
     _, old = await enrolled(house, client, await code_for(house))
     _, new = await enrolled(house, client, await code_for(house))
-    known = await read_devices(house.owner)
+    known = await live_devices(house)
     assert old.json()["device"] not in known
     assert new.json()["device"] in known
     await revoke_device(house.owner, new.json()["device"], house.parts.clock())
-    assert new.json()["device"] not in await read_devices(house.owner)
+    assert new.json()["device"] not in await live_devices(house)
 
 
 async def test_a_lost_tablet_is_revoked_by_the_duty_officer_of_its_region(house):
@@ -96,7 +105,7 @@ async def test_a_lost_tablet_is_revoked_by_the_duty_officer_of_its_region(house)
     assert (await (await house.signed_in("operator")).post("/api/tablet/revoke", json=lost)).status_code == 403
     duty = await house.signed_in("duty")
     assert (await duty.post("/api/tablet/revoke", json=lost)).status_code == 200
-    assert lost["device"] not in await read_devices(house.owner)
+    assert lost["device"] not in await live_devices(house)
     unknown = {"device": "01900000-0000-7000-8000-000000000000"}
     assert (await duty.post("/api/tablet/revoke", json=unknown)).status_code == 404
 
@@ -115,7 +124,7 @@ async def test_the_web_takes_signed_positions_of_an_enrolled_tablet_and_no_other
         client = await house.signed_in("patrol1")
         key, answer = await enrolled(house, client, await code_for_unit(house))
         device = answer.json()["device"]
-        known.update(await read_devices(house.owner))
+        known.update(await live_devices(house))
         fix = Fix(seq=1, at=clock(), lat=43.24, lon=76.95)
         accepted = await client.post("/tablet/positions", content=compose(key, device, [fix]))
         assert (accepted.status_code, accepted.json()) == (200, {"accepted_to": 1})
@@ -146,3 +155,68 @@ async def test_a_session_of_a_tablet_lasts_the_shift(house):
     client = await house.signed_in("patrol1")
     house.parts.clock.ahead += 3 * 3_600_000
     assert (await client.get("/api/me")).status_code == 200
+
+
+async def renewed(house, client, key, device, *, at=None, signer=None):
+    wish = compose_renewal(signer or key, device, at or house.parts.clock())
+    return await client.post("/api/tablet/certificate", content=msgspec.json.encode(wish))
+
+
+async def test_a_tablet_gets_a_certificate_of_a_week_and_renews_it_by_itself(house):
+    key, made = await enrolled(house, await house.signed_in("patrol1"), await code_for(house))
+    first = made.json()
+    assert first["ends"] - house.parts.clock() > 6 * DAY
+    assert first["certificate"].startswith("-----BEGIN CERTIFICATE-----")
+    nobody = await house.client()  # renewing needs no log-in: the device signs
+    assert (await renewed(house, nobody, key, first["device"])).json() == first  # one that is fresh stays
+    house.parts.clock.ahead += 5 * DAY
+    second = (await renewed(house, nobody, key, first["device"])).json()
+    assert second["ends"] == pytest.approx(first["ends"] + 5 * DAY, abs=60_000)
+    house.parts.clock.ahead += 5 * DAY
+    assert first["device"] in await live_devices(house)
+
+
+async def test_a_certificate_that_ended_or_was_revoked_is_not_renewed(house):
+    key, made = await enrolled(house, await house.signed_in("patrol1"), await code_for(house))
+    device, nobody = made.json()["device"], await house.client()
+    house.parts.clock.ahead += 8 * DAY
+    assert device not in await live_devices(house)
+    late = await renewed(house, nobody, key, device)
+    assert (late.status_code, late.json()["fields"]) == (401, {"certificate": "expired"})
+    key, made = await enrolled(house, await house.signed_in("patrol1"), await code_for(house))
+    await revoke_device(house.owner, made.json()["device"], house.parts.clock())
+    gone = await renewed(house, nobody, key, made.json()["device"])
+    assert (gone.status_code, gone.json()["fields"]) == (401, {"certificate": "revoked"})
+
+
+async def test_only_the_device_itself_renews_and_only_now(house):
+    key, made = await enrolled(house, await house.signed_in("patrol1"), await code_for(house))
+    device, nobody = made.json()["device"], await house.client()
+    house.parts.clock.ahead += 5 * DAY
+    forged = await renewed(house, nobody, key, device, signer=new_key()[0])
+    unknown = await renewed(house, nobody, key, "no-such-device")
+    assert forged.status_code == unknown.status_code == 401
+    assert forged.json() == unknown.json()
+    old = await renewed(house, nobody, key, device, at=house.parts.clock() - 2 * DAY)
+    assert (old.status_code, old.json()["fields"]) == (400, {"at": "not_now"})
+
+
+async def test_a_device_that_somebody_wrote_into_the_database_is_not_heard_and_gets_no_certificate(house):
+    _, made = await enrolled(house, await house.signed_in("patrol1"), await code_for(house))
+    key, public = new_key()
+    insert = """insert into devices (id, unit, officer, public_key, enrolled, certificate, ends)
+                select $1, unit, officer, $2, enrolled, $3, ends + 1000000000 from devices where id = $4"""
+    stolen = await house.owner.fetchval("select certificate from devices where id = $1", made.json()["device"])
+    for device, certificate in (("planted-1", None), ("planted-2", stolen), ("planted-3", b"x")):
+        await house.owner.execute(insert, device, public, certificate, made.json()["device"])
+        assert device not in await live_devices(house)
+        assert (await renewed(house, await house.client(), key, device)).status_code == 401
+        await house.owner.execute("delete from devices where id = $1", device)
+
+
+async def test_a_longer_end_written_into_the_database_lengthens_nothing(house):
+    _, made = await enrolled(house, await house.signed_in("patrol1"), await code_for(house))
+    device = made.json()["device"]
+    await house.owner.execute("update devices set ends = ends + 1000000000 where id = $1", device)
+    house.parts.clock.ahead += 8 * DAY
+    assert device not in await live_devices(house)

@@ -19,7 +19,7 @@ from saqtau.devices.tablet.server import positions
 from saqtau.engine import outbox, postgres
 from saqtau.engine.blobs import keep_pictures
 from saqtau.kernel.signal import Picture
-from saqtau.web.devices import read_devices
+from saqtau.web.devices import Vouched, read_devices
 
 __all__ = ["streams"]
 
@@ -121,7 +121,8 @@ async def street(engine, database, streams, tmp_path):
 
 async def known_devices(street):
     """What the intake does once a second: read which devices may speak."""
-    street.devices.update(await read_devices(street.house.owner))
+    parts = street.house.parts
+    street.devices.update(await read_devices(street.house.owner, Vouched(parts.authority.certificate), parts.clock()))
 
 
 @contextlib.asynccontextmanager

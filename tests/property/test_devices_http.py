@@ -34,7 +34,7 @@ def inputs():
                 cameras={token_digest(TOKEN): CAMERA}.get, take_read=take, quarantine=take, **shared
             ),
             "/tablet/positions": tablet.positions(
-                devices={"tab-1": tablet.Enrolled("u", PUBLIC)}.get, take_positions=take, **shared
+                devices={"tab-1": tablet.Enrolled("u", PUBLIC, 2**53)}.get, take_positions=take, **shared
             ),
             "/owntracks/": owntracks.locations(
                 phones={token_digest(TOKEN): owntracks.Phone("p", "u")}.get, take_positions=take, **shared

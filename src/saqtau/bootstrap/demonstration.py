@@ -5,16 +5,18 @@ import os
 import signal
 import socket
 import sys
+from contextlib import suppress
 from pathlib import Path
 from random import SystemRandom
 
 import msgspec
 
 from saqtau.bootstrap import witness as office
+from saqtau.bootstrap.accounts import device_authority
 from saqtau.bootstrap.admin import enter_person, import_file, read_map
 from saqtau.bootstrap.ground import Ground, ids, now
 from saqtau.bootstrap.witness import Offered
-from saqtau.devices.tablet.compose import new_key
+from saqtau.devices.tablet.compose import compose_renewal, new_key
 from saqtau.engine import postgres
 from saqtau.engine.atlas import need, open_atlas, place_cameras
 from saqtau.engine.part import Part
@@ -30,6 +32,7 @@ from saqtau.simulate.files import REGISTERS, WATCHLIST, read_registers, write_re
 from saqtau.simulate.pbf import write_pbf
 from saqtau.simulate.register import Account, Registers, draw_registers
 from saqtau.simulate.stage import Stage
+from saqtau.simulate.wire import BROKEN, Line
 from saqtau.web import devices
 from saqtau.web.people import Person
 
@@ -38,6 +41,8 @@ REGION = 3
 WITNESS = "witness.demonstration/1"
 KNOWN_AFTER = 2.5
 """Seconds until the intake has read who was enrolled."""
+RENEWED = 12 * 3600
+"""Seconds between two looks at the tablets' certificates."""
 KINDS = {"sites.csv": "sites", "cameras.geojson": "cameras", "units.csv": "units", "officers.csv": "officers"}
 NAMES = {
     "operator": "Айгерім Сәрсенова",
@@ -162,6 +167,12 @@ def witness_folder(ground: Ground) -> Path:
     return folder.with_name(f"{folder.name}-witness")
 
 
+def asks_no_second_factor(ground: Ground) -> Ground:
+    """A newcomer tries the demonstration with passwords alone; the log-in page says that this is not how it is used."""
+    accounts = msgspec.structs.replace(ground.config.accounts, second_factor="offered")
+    return msgspec.structs.replace(ground, config=msgspec.structs.replace(ground.config, accounts=accounts))
+
+
 def witness_beside(ground: Ground) -> tuple[Ground, Part]:
     """The ground with a witness of the demonstration's in its configuration, and that witness as a part.
 
@@ -222,6 +233,7 @@ async def accounts_told(ground: Ground) -> str:
 async def _enrol(ground: Ground, registers: Registers) -> list[Tablet]:
     """A fresh device for each simulated crew, and one in the newcomer's car."""
     made: list[Tablet] = []
+    authority = device_authority(ground.place)
     async with postgres.pool(ground.server(APP), APP, 2) as pool:
         crews = [account for account in registers.accounts if account.unit is not None and account.simulated]
         for account in (partner(registers), *crews):
@@ -230,8 +242,8 @@ async def _enrol(ground: Ground, registers: Registers) -> list[Tablet]:
             async with pool.acquire() as pg:
                 code = await devices.make_code(pg, unit, account.name, "demonstration", now())
                 person = Person(account.name, account.name, (account.role,), frozenset({account.region}), unit)
-                device = await devices.enrol(pg, person, code.code, public, now(), lambda: f"sim-{ids()}")
-            made.append(Tablet(unit, device, key))
+                given = await devices.enrol(pg, authority, person, code.code, public, now(), lambda: f"sim-{ids()}")
+            made.append(Tablet(unit, given.device, key))
     return made
 
 
@@ -250,6 +262,7 @@ async def drive_city(ground: Ground, folder: Path | None = None) -> None:
     tablets = await _enrol(ground, registers)
     await asyncio.sleep(KNOWN_AFTER)
     web, intake = ground.config.web, ground.config.intake
+    renewing = asyncio.create_task(_renew(f"http://{web.host}:{web.port}", tablets))
     await drive(
         stage,
         tablets,
@@ -260,3 +273,16 @@ async def drive_city(ground: Ground, folder: Path | None = None) -> None:
         stop=stop,
         say=lambda line: print(line, flush=True),  # noqa: T201 - the part's log file
     )
+    renewing.cancel()
+
+
+async def _renew(web: str, tablets: list[Tablet]) -> None:
+    """Ask for the tablets' next certificates twice a day, as they would themselves: a week is not the longest show."""
+    while True:
+        await asyncio.sleep(RENEWED)
+        line = Line(web)
+        for tablet in tablets:
+            wish = msgspec.json.encode(compose_renewal(tablet.key, tablet.device, now()))
+            with suppress(*BROKEN):  # asked again half a day later
+                await line.ask("POST", "/api/tablet/certificate", wish, {"Content-Type": "application/json"})
+        line.close()

@@ -7,8 +7,10 @@ from ipaddress import ip_address
 from typing import Any
 
 import uvicorn
+from cryptography.x509 import Certificate
 from prometheus_client import REGISTRY, generate_latest
 
+from saqtau.bootstrap.accounts import device_authority
 from saqtau.bootstrap.ground import Ground, ids, links, now
 from saqtau.devices.hikvision.server import pushes
 from saqtau.devices.http import App, Handler, Receive, Scope, Send, serve
@@ -26,12 +28,9 @@ from saqtau.engine.window import Window, ensure_window
 from saqtau.engine.worker import every
 from saqtau.kernel.register import Camera
 from saqtau.kernel.signal import Position
+from saqtau.web.devices import Vouched, read_devices
 from saqtau.web.protocol import BoundedProtocol
 
-_DEVICES = """
-    select d.id, d.unit, d.public_key from devices d join people p on p.id = d.officer
-    where d.revoked is null and p.disabled is null
-"""
 _KEEP = "insert into quarantine (at, source, camera, reason, raw) values ($1, 'device', $2, $3, $4)"
 
 
@@ -45,7 +44,8 @@ class _Server(uvicorn.Server):
 class Known:
     """Cameras, phones and tablets that may speak, in memory; read again every second."""
 
-    def __init__(self) -> None:
+    def __init__(self, authority: Certificate) -> None:
+        self._vouched = Vouched(authority)
         self.registers: Registers = NOTHING
         self.tablets: dict[str, Enrolled] = {}
 
@@ -57,7 +57,7 @@ class Known:
 
     async def refresh_tablets(self, pg: Any) -> None:
         """Enrolled tablets only."""
-        self.tablets = {row[0]: Enrolled(row[1], row[2]) for row in await pg.fetch(_DEVICES)}
+        self.tablets = await read_devices(pg, self._vouched, now())
 
     def tablet(self, device: str) -> Enrolled | None:
         """An enrolled tablet."""
@@ -155,7 +155,7 @@ async def take_in(ground: Ground, stop: asyncio.Event) -> None:
     reads = read_packer(js, Window(js, ground.window_seconds), now, ids)
     tracks = position_packer(js)
     atlas = await asyncio.to_thread(open_atlas, ground.map)
-    known = Known()
+    known = Known(device_authority(ground.place).certificate)
     await known.refresh(pool)
     settings = ground.config.intake
     server = _Server(

@@ -104,7 +104,7 @@ async def _run(ground: Ground, stop: asyncio.Event, *, demonstration: bool, say:
         config = ground.place.run / "saqtau.toml"
         if demonstration:
             await show.prepare(ground, say)
-            ground, witness = show.witness_beside(ground)
+            ground, witness = show.witness_beside(show.asks_no_second_factor(ground))
             await supervisor.start(witness)
             say(show.witness_told(ground))
         write_private(config, encode(ground.config))

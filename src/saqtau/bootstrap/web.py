@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from saqtau import policies, roads
+from saqtau.bootstrap.accounts import accounts_of, device_authority
 from saqtau.bootstrap.ground import Ground, ids, links, now
 from saqtau.bootstrap.intake import Known, position_packer, tablet_input
 from saqtau.devices.http import serve
@@ -34,7 +35,8 @@ async def answer(ground: Ground, stop: asyncio.Event) -> None:
     atlas = await asyncio.to_thread(open_atlas, ground.map)
     if atlas is not None:
         await asyncio.to_thread(roads.warm)
-    known = Known()
+    authority = device_authority(ground.place)
+    known = Known(authority.certificate)
     tracks = position_packer(js)
 
     async def refresh() -> None:
@@ -57,6 +59,8 @@ async def answer(ground: Ground, stop: asyncio.Event) -> None:
             access=access,
             keys=ground.keys,
             signers=ground.signers,
+            accounts=accounts_of(ground),
+            authority=authority,
             mirror_token=read_secret(ground.mirror_token),
             desks=ground.desks,
             clock=now,

@@ -5,16 +5,24 @@ import secrets
 from typing import Any, Final
 
 import msgspec
+from cryptography import x509
 
-from saqtau.devices.tablet.server import Enrolled
-from saqtau.devices.tablet.signature import load_key
+from saqtau.devices.tablet.renewal import Renewal, renewal_text
+from saqtau.devices.tablet.server import Enrolled, must_hold
+from saqtau.devices.tablet.signature import load_key, verify
 from saqtau.kernel.clock import DAY, MINUTE, Instant
 from saqtau.kernel.errors import Kind, Refused
 from saqtau.kernel.ids import Ids
+from saqtau.web.device_certs import Authority, Certified, issue, vouched_until
 from saqtau.web.people import Person
 
 CODE_LIFE: Final = 10 * MINUTE
-CERTIFIED: Final = 7 * DAY
+FRESH: Final = 6 * DAY
+"""A certificate with more than this left is not renewed."""
+RENEWAL_AGE: Final = DAY
+_TOLD: Final = 30 * DAY
+"""How long a revoked device is told that it is."""
+_MOST_KNOWN: Final = 100_000
 _LETTERS: Final = "ABCDEFGHJKMNPQRSTUVWXYZ23456789"
 _CODE_LENGTH: Final = 10  # 49 bits, for ten minutes, under the throttle
 
@@ -58,8 +66,17 @@ async def make_code(pg: Any, unit: str, officer: str, made_by: str, now: Instant
     return made
 
 
-async def enrol(pg: Any, person: Person, code: str, public_key: bytes, now: Instant, ids: Ids) -> str:
-    """The id of a fresh device. The code is spent, and other devices of this officer are revoked: one tablet at a time.
+class Issued(msgspec.Struct, frozen=True):
+    """A device under the certificate it has now."""
+
+    device: str
+    certified: Certified
+
+
+async def enrol(
+    pg: Any, authority: Authority, person: Person, code: str, public_key: bytes, now: Instant, ids: Ids
+) -> Issued:
+    """A fresh device. The code is spent, and other devices of this officer are revoked: one tablet at a time.
 
     Raises Refused: INVALID (the key), DENIED (a wrong, spent or old code, or somebody else's).
     """
@@ -75,11 +92,42 @@ async def enrol(pg: Any, person: Person, code: str, public_key: bytes, now: Inst
             raise Refused(Kind.CONFLICT, "this key is enrolled already", public_key="taken")
         await pg.execute("update devices set revoked = $2 where officer = $1 and revoked is null", person.id, now)
         device = ids()
+        given = issue(authority, device, row["unit"], public_key, now)
         await pg.execute(
-            "insert into devices (id, unit, officer, public_key, enrolled, ends) values ($1, $2, $3, $4, $5, $6)",
-            device, row["unit"], person.id, public_key, now, now + CERTIFIED,
+            """insert into devices (id, unit, officer, public_key, enrolled, certificate, ends)
+               values ($1, $2, $3, $4, $5, $6, $7)""",
+            device, row["unit"], person.id, public_key, now, given.certificate, given.ends,
         )  # fmt: skip
-    return device
+    return Issued(device, given)
+
+
+async def renew(pg: Any, authority: Authority, wish: Renewal, now: Instant) -> tuple[Issued, str, bool]:
+    """The next certificate of a device, its unit, and whether it is a fresh one: one that was just given stays.
+
+    Raises Refused: UNAUTHENTICATED (`signature`: not this device's; `certificate`: expired or revoked, so that it must
+    be enrolled again), INVALID (`at`: the request is of another day).
+    """
+    if abs(now - wish.at) > RENEWAL_AGE:
+        raise Refused(Kind.INVALID, "the request is of another day: is the clock right?", at="not_now")
+    async with pg.transaction():
+        row = await pg.fetchrow(
+            """select d.*, p.disabled from devices d join people p on p.id = d.officer where d.id = $1
+               for update of d""",
+            wish.device,
+        )
+        if row is None or not verify(bytes(row["public_key"]), renewal_text(wish.device, wish.at), wish.signature):
+            raise Refused(Kind.UNAUTHENTICATED, "no enrolled device signed this", signature="wrong")
+        revoked = row["revoked"] is not None or row["disabled"] is not None
+        ends = Vouched(authority.certificate).until(row)
+        must_hold(ends, revoked=revoked, now=now)
+        if ends > now + FRESH:
+            known = Certified(bytes(row["certificate"]), ends)
+            return Issued(wish.device, known), row["unit"], False
+        given = issue(authority, wish.device, row["unit"], bytes(row["public_key"]), now)
+        await pg.execute(
+            "update devices set certificate = $2, ends = $3 where id = $1", wish.device, given.certificate, given.ends
+        )
+    return Issued(wish.device, given), row["unit"], True
 
 
 async def holder_of(pg: Any, device: str) -> tuple[str, str]:
@@ -99,10 +147,38 @@ async def revoke_device(pg: Any, device: str, now: Instant) -> None:
         raise Refused(Kind.NOT_FOUND, f"no device {device}", device="unknown")
 
 
-async def read_devices(pg: Any) -> dict[str, Enrolled]:
-    """Every device whose positions are taken, by id; what the intake of tablets asks. pg: app or worker."""
+class Vouched:
+    """Which certificates were checked already: a signature is checked once, not once a second."""
+
+    def __init__(self, authority: x509.Certificate) -> None:
+        self._authority = authority
+        self._known: dict[bytes, Instant | None] = {}
+
+    def until(self, row: Any) -> Instant:
+        """Until when a device may speak, by its certificate; at once over without one that the authority signed."""
+        if row["certificate"] is None:  # enrolled before there were certificates
+            return Instant(0)
+        certificate, key = bytes(row["certificate"]), bytes(row["public_key"])
+        about = hashlib.sha256(b"\0".join((row["id"].encode(), row["unit"].encode(), key, certificate))).digest()
+        if about not in self._known:
+            if len(self._known) > _MOST_KNOWN:
+                self._known.clear()
+            self._known[about] = vouched_until(self._authority, certificate, row["id"], row["unit"], key)
+        return self._known[about] or Instant(0)
+
+
+async def read_devices(pg: Any, vouched: Vouched, now: Instant) -> dict[str, Enrolled]:
+    """Devices by id, also those that were revoked of late, so that they are told; what the intake of tablets asks.
+
+    pg: app or worker.
+    """
     rows = await pg.fetch(
-        """select d.id, d.unit, d.public_key from devices d join people p on p.id = d.officer
-           where d.revoked is null and p.disabled is null"""
+        """select d.id, d.unit, d.public_key, d.certificate, d.ends,
+                  d.revoked is not null or p.disabled is not null as revoked
+           from devices d join people p on p.id = d.officer where coalesce(d.revoked, $1) >= $1 - $2""",
+        now,
+        _TOLD,
     )
-    return {row["id"]: Enrolled(row["unit"], bytes(row["public_key"])) for row in rows}
+    return {
+        row["id"]: Enrolled(row["unit"], bytes(row["public_key"]), vouched.until(row), row["revoked"]) for row in rows
+    }

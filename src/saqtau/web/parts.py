@@ -16,6 +16,7 @@ from saqtau.kernel.desk import Desks
 from saqtau.kernel.ids import Ids
 from saqtau.kernel.terms import Calendar
 from saqtau.web.accounts import Accounts
+from saqtau.web.device_certs import Authority
 from saqtau.web.limits import Limits
 
 
@@ -35,6 +36,7 @@ class Parts(msgspec.Struct, frozen=True, kw_only=True):
     calendar: Calendar = Calendar()
     limits: Limits = Limits()
     accounts: Accounts = Accounts()
+    authority: Authority | None = None  # gives tablets their certificates
     blobs: Blobs
     history: History | None = None
     map: Path | None = None  # folder of city.pmtiles and bounds.json

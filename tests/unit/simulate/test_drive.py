@@ -81,7 +81,7 @@ async def until(what, patience=20.0):
 async def test_what_cameras_and_tablets_send_is_taken_and_goes_on_after_an_outage(graph, registers):
     intake = Intake(registers)
     key, public = new_key()
-    intake.devices["tablet-1"] = Enrolled("P-01", public)
+    intake.devices["tablet-1"] = Enrolled("P-01", public, Instant(2**53))
     stage = Stage(graph, registers, 7, clock())
     stop = asyncio.Event()
     said = []

@@ -7,6 +7,7 @@ from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, EllipticCurv
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from saqtau.devices.tablet.parse import Batch, Fix, signed_text
+from saqtau.devices.tablet.renewal import Renewal, renewal_text
 from saqtau.devices.tablet.signature import sign
 
 
@@ -20,3 +21,8 @@ def compose(key: EllipticCurvePrivateKey, device: str, fixes: Sequence[Fix]) -> 
     """The signed JSON body of 1..600 fixes."""
     taken = tuple(fixes)
     return msgspec.json.encode(Batch(device, taken, sign(key, signed_text(device, taken))))
+
+
+def compose_renewal(key: EllipticCurvePrivateKey, device: str, at: int) -> Renewal:
+    """The signed request for the next certificate."""
+    return Renewal(device, at, sign(key, renewal_text(device, at)))

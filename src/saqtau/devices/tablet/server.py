@@ -18,10 +18,25 @@ from saqtau.kernel.signal import Position
 
 
 class Enrolled(msgspec.Struct, frozen=True):
-    """A device that was enrolled: the unit it belongs to and its public key (SPKI or an uncompressed point)."""
+    """A device that was enrolled: the unit it belongs to and its public key (SPKI or an uncompressed point).
+
+    ends: when its certificate ends; revoked: it was lost or replaced.
+    """
 
     unit: Code
     public_key: bytes
+    ends: Instant
+    revoked: bool = False
+
+
+def must_hold(ends: Instant, *, revoked: bool, now: Instant) -> None:
+    """Raise Refused(UNAUTHENTICATED, `certificate`) when a device's certificate ended or was revoked."""
+    if revoked:
+        raise Refused(
+            Kind.UNAUTHENTICATED, "the device's certificate was revoked: enrol it anew", certificate="revoked"
+        )
+    if now >= ends:
+        raise Refused(Kind.UNAUTHENTICATED, "the device's certificate has ended: enrol it anew", certificate="expired")
 
 
 Devices = Callable[[str], Enrolled | None]
@@ -39,8 +54,9 @@ def positions(
 ) -> Handler:
     """The handler of `POST /tablet/positions`.
 
-    400 names the field, 401 unknown device or wrong signature (the same words for both), 413 over 256 KiB, 429 too
-    fast, 503 when the disk refuses: the device keeps the batch and sends it again, and (device, seq) tells a repeat.
+    400 names the field; 401 unknown device or wrong signature (the same words for both), or a certificate that ended or
+    was revoked (`certificate`); 413 over 256 KiB; 429 too fast; 503 when the disk refuses: the device keeps the batch
+    and sends it again, and (device, seq) tells a repeat.
     """
     taken = Counter("saqtau_tablet_positions", "Positions taken", registry=registry)
     flagged = Counter("saqtau_tablet_flags", "Positions flagged", ["flag"], registry=registry)
@@ -52,6 +68,7 @@ def positions(
         if enrolled is None or not verify(enrolled.public_key, signed_text(batch.device, batch.fixes), batch.signature):
             raise Refused(Kind.UNAUTHENTICATED, "no enrolled device signed this", signature="wrong")
         now = clock()
+        must_hold(enrolled.ends, revoked=enrolled.revoked, now=now)  # told only to who has the key
         if not buckets.spend(batch.device, now):
             raise Refused(Kind.TOO_MANY, f"device {batch.device} sends too fast", rate="too_many")
         track, found = judge(tracks.of(batch.device), batch, enrolled.unit, now, off_road)

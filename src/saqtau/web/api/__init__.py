@@ -60,6 +60,7 @@ API: Final[list[Any]] = [
     tablet.tablet,
     tablet.duty,
     tablet.enrol_tablet,
+    tablet.renew_certificate,
     tablet.code,
     tablet.revoke,
     access.access,

@@ -9,6 +9,7 @@ from litestar import Request, get, post
 from litestar.params import JSONBody
 
 from saqtau.desks.dispatch.units import Holding, by_crew
+from saqtau.devices.tablet.renewal import Renewal
 from saqtau.engine import store
 from saqtau.engine.chain import EVERYWHERE
 from saqtau.engine.lines import ItemLine
@@ -19,9 +20,11 @@ from saqtau.kernel.clock import Instant
 from saqtau.kernel.errors import Kind, Refused
 from saqtau.kernel.register import Code
 from saqtau.kernel.signal import Status
+from saqtau.ledger.leaf import LeafClass
 from saqtau.web.answers import answers
 from saqtau.web.auth import address_of, counted, session_of, signed_in
-from saqtau.web.devices import EnrolmentCode, enrol, holder_of, make_code, revoke_device
+from saqtau.web.device_certs import RENEW, Authority, pem_of
+from saqtau.web.devices import EnrolmentCode, Issued, enrol, holder_of, make_code, renew, revoke_device
 from saqtau.web.items import pictures_of, wish_for
 from saqtau.web.looking import asking, standing
 from saqtau.web.parts import Parts, parts_of
@@ -56,9 +59,19 @@ class Enrol(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Device(msgspec.Struct, frozen=True):
-    """The enrolled device."""
+    """The device."""
 
     device: str
+
+
+class CertifiedDevice(msgspec.Struct, frozen=True):
+    """The device, its certificate (PEM), when that ends and when to ask for the next one, and who gave it (PEM)."""
+
+    device: str
+    certificate: str
+    ends: Instant
+    renew: Instant
+    authority: str
 
 
 class Duty(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -182,9 +195,10 @@ def _unit_of(session: Session) -> str:
     status_code=201,
     responses=answers(400, 401, 403, 409, 413, 429, 503),
 )
-async def enrol_tablet(request: Request[Any, Any, Any], data: JSONBody[Enrol]) -> Device:
+async def enrol_tablet(request: Request[Any, Any, Any], data: JSONBody[Enrol]) -> CertifiedDevice:
     """Make this browser the unit's device: its positions count from now on, those of the officer's last one no more."""
     parts, session = parts_of(request), session_of(request)
+    authority = _authority(parts)
     _unit_of(session)
     try:
         key = base64.b64decode(data.public_key, validate=True)
@@ -195,10 +209,45 @@ async def enrol_tablet(request: Request[Any, Any, Any], data: JSONBody[Enrol]) -
     viewer, wish = await asking(parts, session, [_own_act(Action.ENROL_DEVICE, session.person.unit or "")])
     async with parts.access.reading(viewer, wish) as (_, done):
         async with parts.pg.acquire() as pg:
-            device = await enrol(pg, session.person, data.code, key, parts.clock(), parts.ids)
-        done.count, done.told = 1, {"device": device}
+            issued = await enrol(pg, authority, session.person, data.code, key, parts.clock(), parts.ids)
+        done.count, done.told = 1, {"device": issued.device, "ends": issued.certified.ends}
     await forget_attempts(parts.pg, limits)
-    return Device(device)
+    return _certified(authority, issued)
+
+
+def _authority(parts: Parts) -> Authority:
+    if parts.authority is None:
+        raise Refused(Kind.UNAVAILABLE, "there is no authority for tablets here")
+    return parts.authority
+
+
+def _certified(authority: Authority, issued: Issued) -> CertifiedDevice:
+    given = issued.certified
+    return CertifiedDevice(
+        issued.device, pem_of(given.certificate), given.ends, Instant(given.ends - RENEW), authority.pem
+    )  # fmt: skip
+
+
+@post(
+    "/api/tablet/certificate",
+    operation_id="renewCertificate",
+    security=[],
+    guards=[counted],
+    dto=Strict[Renewal],
+    return_dto=None,
+    status_code=200,
+    responses=answers(400, 401, 403, 413, 429, 503),
+)
+async def renew_certificate(request: Request[Any, Any, Any], data: JSONBody[Renewal]) -> CertifiedDevice:
+    """The next certificate, for a request that the device itself signed; nobody needs to be logged in."""
+    parts = parts_of(request)
+    authority = _authority(parts)
+    async with parts.pg.acquire() as pg:
+        issued, unit, is_fresh = await renew(pg, authority, data, parts.clock())
+    if is_fresh:
+        told = {"device": issued.device, "unit": unit, "ends": issued.certified.ends}
+        await parts.access.tell(LeafClass.DEVICE, "device.renew", told, must=False)
+    return _certified(authority, issued)
 
 
 class Lost(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

@@ -1,6 +1,7 @@
 """The tablet's input over real sockets."""
 
 import httpx
+import msgspec
 import pytest
 from prometheus_client import CollectorRegistry
 from tests.unit.devices.served import served
@@ -10,7 +11,7 @@ from saqtau.devices.tablet.compose import compose, new_key
 from saqtau.devices.tablet.device import DEVICE
 from saqtau.devices.tablet.parse import Fix
 from saqtau.devices.tablet.server import Enrolled, positions
-from saqtau.kernel.clock import Instant
+from saqtau.kernel.clock import HOUR, Instant
 from saqtau.kernel.errors import Kind, Refused
 from saqtau.kernel.signal import Flag
 
@@ -23,10 +24,11 @@ KEY, PUBLIC = new_key()
 class Intake:
     def __init__(self, off_road=None):
         self.taken, self.trouble, self.now = [], None, NOW
+        self.enrolled = Enrolled("unit-1", PUBLIC, Instant(NOW + HOUR))
         self.registry = CollectorRegistry()
         more = {} if off_road is None else {"off_road": off_road}
         handler = positions(
-            devices={"tab-1": Enrolled("unit-1", PUBLIC)}.get,
+            devices=lambda device: self.enrolled if device == "tab-1" else None,
             take_positions=self.take,
             clock=lambda: self.now,
             registry=self.registry,
@@ -147,3 +149,17 @@ async def test_bad_fields_and_floods_are_refused_by_name():
     assert (bad.status_code, bad.json()["fields"]) == (400, {"fixes[0].lat": "invalid"})
     assert large.status_code == 413
     assert flood == [200] * 150 + [429]
+
+
+async def test_positions_under_a_certificate_that_ended_or_was_revoked_are_refused_with_the_reason():
+    intake = Intake()
+    batch = compose(KEY, "tab-1", [Fix(seq=1, at=NOW, lat=43.24, lon=76.95)])
+    async with served(intake.app) as url, httpx.AsyncClient() as client:
+        for change, reason in (({"ends": NOW}, "expired"), ({"revoked": True}, "revoked")):
+            intake.enrolled = msgspec.structs.replace(Enrolled("unit-1", PUBLIC, Instant(NOW + 1)), **change)
+            answer = await client.post(url + DEVICE.path, content=batch)
+            assert (answer.status_code, answer.json()["fields"]) == (401, {"certificate": reason})
+        forged = compose(new_key()[0], "tab-1", [Fix(seq=1, at=NOW, lat=43.24, lon=76.95)])
+        answer = await client.post(url + DEVICE.path, content=forged)
+        assert answer.json()["fields"] == {"signature": "wrong"}  # a stranger is not told which devices there were
+    assert intake.taken == []
