@@ -54,6 +54,21 @@ def test_registers_lists_and_accounts_are_imported_into_the_same_folder_by_one_c
     assert not (home.folder / "run" / "supervisor.pid").exists()
 
 
+def test_who_is_locked_out_is_freed_and_who_lost_his_keys_loses_them_here_too_with_an_entry_each(home):
+    home.do("user", "add", "locked.out", "--role", "auditor")
+    assert "nothing was counted" in home.do("user", "unblock", "locked.out", "--address", "192.0.2.7")[0]
+    assert "sets up new ones" in home.do("user", "take-keys", "locked.out")[0]
+    for words, told in (
+        (("unblock",), "name an account"),
+        (("take-keys", "nobody.here"), "no account nobody.here"),
+        (("link", "locked.out", "subject"), "no identity provider"),
+    ):
+        _, error = home.do("user", *words, code=1)
+        assert told in error
+        assert len(error.splitlines()) == 1
+    assert not home.processes()
+
+
 def test_what_is_no_register_is_refused_in_one_line(home):
     _, error = home.do("register", "import", "list.csv", "--kind", "[people]", code=1)
     assert len(error.splitlines()) == 1

@@ -13,7 +13,9 @@ VERBS = (
     (), ("run",), ("simulate",), ("verify",), ("verify", "log"), ("verify", "entry"),
     ("verify", "export"), ("verify", "paper"), ("bench",), ("map",), ("map", "import"), ("register",),
     ("register", "import"), ("watchlist",), ("watchlist", "import"), ("user",), ("user", "add"), ("user", "password"),
-    ("user", "disable"), ("witness",), ("witness", "init"), ("witness", "add-log"), ("witness", "run"),
+    ("user", "disable"), ("user", "unblock"),
+    ("user", "link"), ("user", "unlink"),
+    ("user", "take-keys"), ("report",), ("witness",), ("witness", "init"), ("witness", "add-log"), ("witness", "run"),
     ("witness", "key"), ("witness", "logs"), ("witness", "evidence"),
 )  # fmt: skip
 

@@ -19,7 +19,7 @@ from saqtau.ledger.witness.apart import refuse_witness_near
 if TYPE_CHECKING:
     from saqtau.engine.recount import Recount
     from saqtau.engine.registers import Report
-    from saqtau.engine.verify import Finding
+from saqtau.ledger.verify.finding import Finding
 
 Say = Callable[[str], None]
 
@@ -89,6 +89,38 @@ def disable_user(config: Config, name: str) -> None:
     from saqtau.bootstrap.ground import stand
 
     asyncio.run(admin.disable(stand(config), name))
+
+
+def unblock_user(config: Config, name: str | None, address: str | None) -> int:
+    """Forget what was counted against an account or an address; how many counts went."""
+    from saqtau.bootstrap import people_keys
+    from saqtau.bootstrap.ground import stand
+
+    return asyncio.run(people_keys.unblock(stand(config), name, address))
+
+
+def link_user(config: Config, name: str, subject: str) -> str:
+    """Let an identity open an account; the issuer."""
+    from saqtau.bootstrap import people_keys
+    from saqtau.bootstrap.ground import stand
+
+    return asyncio.run(people_keys.link(stand(config), name, subject))
+
+
+def unlink_user(config: Config, name: str) -> int:
+    """No identity opens an account any more; how many did."""
+    from saqtau.bootstrap import people_keys
+    from saqtau.bootstrap.ground import stand
+
+    return asyncio.run(people_keys.unlink(stand(config), name))
+
+
+def take_keys_of_user(config: Config, name: str) -> None:
+    """Take a person's passkeys and codes."""
+    from saqtau.bootstrap import people_keys
+    from saqtau.bootstrap.ground import stand
+
+    asyncio.run(people_keys.take_keys(stand(config), name))
 
 
 def simulate(config: Config, city: Path) -> None:
