@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { remember } from '../src/oversight/keys';
-import { byKind, fileName, KINDS, linesOf, PATIENCE, placeOf, quoted, SHAPES, standing, worst, type Count, type LogState, type Witness } from '../src/oversight/state';
+import { byKind, fileName, KINDS, linesOf, PATIENCE, placeOf, policyOf, quoted, SHAPES, standing, worst, type Count, type LogState, type Witness } from '../src/oversight/state';
 
 const NOW = 1_795_000_000_000;
 const witness: Witness = { name: 'prosecutor.example/witness', vkey: 'w', size: 10, seen: NOW, away: null, trouble: null };
@@ -46,6 +46,14 @@ describe('an entry', () => {
 		expect(quoted('a/b#1')).toBe("'a/b#1'");
 		expect(quoted("it's")).toBe("'it'\\''s'");
 		expect(quoted('a-1.json')).toBe('a-1.json');
+	});
+});
+
+describe('the policy that goes with an entry', () => {
+	test('asks for the witness, for one of several, or for none where there is none', () => {
+		expect(policyOf(log())).toBe('log k\nwitness w1 w\nquorum w1\n');
+		expect(policyOf(log({ witnesses: [witness, { ...witness, vkey: 'v' }] }))).toBe('log k\nwitness w1 w\nwitness w2 v\ngroup witnesses 1 w1 w2\nquorum witnesses\n');
+		expect(policyOf(log({ witnesses: [] }))).toBe('log k\nquorum none\n');
 	});
 });
 
