@@ -17,6 +17,7 @@ from saqtau.ledger.spelling import parse_decimal
 FIRST_PAUSE: Final = 0.25
 LONGEST_PAUSE: Final = 30.0
 """Seconds between two tries with a witness that does not cosign, at the beginning and at most."""
+TOLD_SEEN: Final = "has seen"
 TOLD_FORK: Final = "says that the log does not continue what it cosigned"
 _SIZE_TYPE: Final = "text/x.tlog.size"
 
@@ -86,8 +87,8 @@ def understand(verifier: Verifier, note: Note, size: int, status: int, media: st
             except Refused:
                 return Heard(Says.NO, told="answers 409 without a size")
             if seen > size:
-                return Heard(Says.SEEN_MORE, seen, told=f"has seen {seen} entries")
-            return Heard(Says.SEEN_LESS, seen, told=f"has seen {seen} entries")
+                return Heard(Says.SEEN_MORE, seen, told=f"{TOLD_SEEN} {seen} entries")
+            return Heard(Says.SEEN_LESS, seen, told=f"{TOLD_SEEN} {seen} entries")
         case 422:
             return Heard(Says.FORK, told=TOLD_FORK)
         case 403:

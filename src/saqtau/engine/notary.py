@@ -15,7 +15,7 @@ import structlog
 
 from saqtau.engine.entries import said
 from saqtau.engine.failures import is_passing, told
-from saqtau.engine.feeding import TOLD_FORK, Heard, Says, WitnessAt, longer, understand
+from saqtau.engine.feeding import TOLD_FORK, TOLD_SEEN, Heard, Says, WitnessAt, longer, understand
 from saqtau.engine.ledger import Ledger
 from saqtau.engine.ledger_read import Proofs
 from saqtau.kernel.clock import MINUTE, Clock, Instant, after
@@ -267,7 +267,9 @@ async def thin(pool: Any, now: Instant) -> int:
 
 def _as_left(row: Mapping[str, Any]) -> Feed:
     """What was known of a log at a witness when the last notary ended."""
-    accused = {TOLD_FORK: str(Says.FORK)}.get(row["trouble"] or "")
+    trouble = row["trouble"] or ""
+    fork, more = trouble == TOLD_FORK, trouble.startswith(TOLD_SEEN)
+    accused = Says.FORK if fork else Says.SEEN_MORE if more else None
     return Feed(row["size"], row["seen"] or 0, row["away"], row["trouble"], accused=accused)
 
 
