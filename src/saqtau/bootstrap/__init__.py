@@ -19,7 +19,7 @@ from saqtau.ledger.witness.apart import refuse_witness_near
 if TYPE_CHECKING:
     from saqtau.engine.recount import Recount
     from saqtau.engine.registers import Report
-from saqtau.ledger.verify.finding import Finding
+    from saqtau.engine.verify import Finding
 
 Say = Callable[[str], None]
 

@@ -1,7 +1,7 @@
 """Compare what is stored with what the record says of it. Nothing is repaired: what does not hold is named.
 
 An item is its entries: one for each revision from 0, each leading to the next, the last to where the item is now.
-A picture is its SHA-256, a sealed file is the SHA-256 its row names.
+A picture is its SHA-256, a sealed file is the SHA-256 its row names. A log is the root it signed.
 """
 
 import asyncio
@@ -10,10 +10,12 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import msgspec
-
 from saqtau.engine.blobs import Blobs
+from saqtau.engine.verify_logs import verify_logs
 from saqtau.kernel.errors import Refused
+from saqtau.ledger.verify.finding import Finding
+
+__all__ = ["Finding", "verify"]
 
 _BROKEN_LIVES = """
     with steps as (
@@ -34,13 +36,6 @@ _BROKEN_LIVES = """
 _LOST_LIVES = "select distinct e.item from entry e left join item i on i.id = e.item where i.id is null"
 
 
-class Finding(msgspec.Struct, frozen=True):
-    """Something that does not hold."""
-
-    where: str
-    what: str
-
-
 async def verify(pg: Any, blobs: Path, history: Path, say: Callable[[str], None]) -> list[Finding]:
     """Every finding; empty when all holds. pg: as saqtau_worker. say: told what was compared."""
     findings: list[Finding] = []
@@ -52,6 +47,7 @@ async def verify(pg: Any, blobs: Path, history: Path, say: Callable[[str], None]
     say(f"{items} items compared with their entries")
     findings += await _pictures(pg, Blobs(blobs), say)
     findings += await _sealed(pg, history, say)
+    findings += await verify_logs(pg, say)
     for finding in findings:
         say(f"DOES NOT HOLD  {finding.where}: {finding.what}")
     say("everything holds" if not findings else f"{len(findings)} things do not hold")
