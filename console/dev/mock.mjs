@@ -1,5 +1,6 @@
 // For development only: `npm run mock` serves the pages against an invented city, with the calls of the plan note.
 // What it does not do: check rights, keep anything, sign anything. /dev/offline?on=1 drops every call, as a dead network would.
+import { readFileSync } from 'node:fs';
 
 const CENTRE = [76.93, 43.245];
 const UNITS = Number(process.env.MOCK_UNITS ?? 120);
@@ -103,6 +104,7 @@ setInterval(() => {
 setInterval(() => !hold && send('beat', { now: now(), feed }), 2000).unref();
 
 const CROP = `<svg xmlns="http://www.w3.org/2000/svg" width="360" height="120"><rect width="360" height="120" fill="#39424a"/><rect x="60" y="34" width="240" height="54" rx="5" fill="#e9e9e2"/><text x="84" y="74" font-family="sans-serif" font-size="38" fill="#151515">777 ABC 02</text></svg>`;
+const LEDGER = JSON.parse(readFileSync(new URL('../tests/ledger.json', import.meta.url), 'utf8'));
 const refused = (out, status, kind, fields = {}) => out.writeHead(status, { 'Content-Type': 'application/json' }).end(JSON.stringify({ kind, fields, message: '' }));
 const said = (out, body) => out.writeHead(200, { 'Content-Type': 'application/json' }).end(JSON.stringify(body));
 const bodyOf = async (asked) => {
@@ -125,6 +127,7 @@ async function answer(asked, out, next) {
 	if (down && (path.startsWith('/api') || path.startsWith('/tablet/'))) return asked.socket.destroy();
 	if (path === '/tiles/city.pmtiles') return tiles(asked, out);
 	if (path === '/tablet/positions') return said(out, { accepted_to: (await bodyOf(asked)).fixes.at(-1).seq });
+	if (path.startsWith('/ledger/')) return out.end(Buffer.from(LEDGER.tiles[path.slice(`/ledger/${LEDGER.origin}/`.length)] ?? '', 'hex'));
 	if (!path.startsWith('/api/')) return next();
 	const [, , first, id, what, name] = path.split('/');
 	if (first === 'login') {
@@ -148,6 +151,7 @@ async function answer(asked, out, next) {
 			listeners.add(out);
 			asked.on('close', () => listeners.delete(out));
 			return;
+		case 'oversight': return said(out, oversight(id));
 		case 'registers': return said(out, { cameras, units, officers: [{ id: 'O-1', name: 'Ерлан Қасымов', region: 2, unit: 'P-3' }], vehicles: [{ plate: '777ABC02', ground: 'stolen', authority: 'Алматы ҚПД', basis: '№ 118', expires: now() + 1e9, region: null, note: '' }] }[id] ?? []);
 		case 'plates': return said(out, Array.from({ length: 4 }, (_, at) => ({ at: now() - at * 9e5, camera: pick(cameras).id, plate: id, speed: 61.4 })));
 		case 'units': return said(out, units.slice(0, 3).map((unit, at) => ({ unit: unit.id, seconds: 60 + at * 20, metres: 700 })));
@@ -175,6 +179,20 @@ async function answer(asked, out, next) {
 		for (const child of items.values()) if (child.parent === id) Object.assign(child, { state: 'done', owner: null, rev: child.rev + 1 }), tell(child);
 	tell(item);
 	said(out, whole(item, role));
+}
+
+/** What the overseer's page asks: the log of the tests' vectors, so that its entries hold. */
+function oversight(what) {
+	const witnesses = LEDGER.witnesses.map((vkey) => ({ name: vkey.split('+')[0], vkey, size: 300, seen: now() - 900, away: null, trouble: null }));
+	const log = { origin: LEDGER.origin, kind: 'access', region: 2, year: 2026, vkey: LEDGER.log, size: 300, at: now() - 1500, witnessed: 300, since: null, witnesses };
+	const late = { ...log, origin: 'saqtau.example/02/evidence/2026', kind: 'evidence', size: 90, witnessed: 71, since: now() - 260_000, witnesses: [{ ...witnesses[0], away: now() - 270_000, trouble: 'does not answer: ConnectError' }] };
+	const count = (kind, purpose, role, today) => ({ kind, purpose, role, today, week: today * 6, month: today * 25 });
+	const look = (index, at) => ({ entry: `${LEDGER.origin}#${index}`, klass: 'view', at: now() - at, viewer: 'operator', role: 'operator', action: 'picture.read', purpose: 'incident', object: 'I-1', case: 'I-1', region: 2, decision: 'allow', policies: ['incident-by-duty'], policy_set: 'ab'.repeat(32), delivered: 20480, closed: now() - at, late: index === 1 });
+	switch (what) {
+		case 'entry': return JSON.parse(LEDGER.files['137']);
+		case 'entries': return { entries: Object.keys(LEDGER.files).map((index, at) => look(Number(index), at * 60_000)), unreadable: 2, next: null };
+		default: return { now: now(), today: now() - (now() % 86_400_000), logs: [log, late], gaps: [{ kind: 'unwitnessed', origin: late.origin, begin: late.since, end: null, entries: 19 }], counts: [count('live', 'duty', 'operator', 41), count('view', 'incident', 'operator', 17), count('search', 'case', 'inspector', 3), count('denied', 'case', 'operator', 1)] };
+	}
 }
 
 async function tiles(asked, out) {
