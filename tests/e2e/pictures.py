@@ -1,6 +1,7 @@
 """The pictures of docs/pictures, taken from a fresh demonstration at the moment of an alert.
 
-From the root of the tree: `PYTHONPATH=src:. .venv/bin/python tests/e2e/pictures.py [kk] [ru] [en]`.
+From the root of the tree: `PYTHONPATH=src:. .venv/bin/python tests/e2e/pictures.py [oversight] [kk] [ru] [en]`;
+with `oversight` those of the overseer's page only.
 """
 
 import contextlib
@@ -83,8 +84,26 @@ def take(console: Page, tablet: Page, city: City, language: str, watched: list[i
     city.take(alert["id"], "refuse", "patrol", reason="other_work")
 
 
-def main(languages: list[str]) -> None:
+def oversee(page: Page, language: str, looked_at: str) -> None:
+    """The overseer's page, and an entry about this item that holds."""
+    speak(page, language)
+    page.wait_for_selector("#looks-title")
+    page.locator(".sums button").nth(1).click()
+    page.wait_for_selector("#lines table")
+    end = "" if language == "en" else f"-{language}"
+    page.screenshot(path=WHERE / f"oversight{end}.png")
+    page.locator("section[aria-labelledby=looks-title] form input").nth(1).fill(looked_at)
+    page.keyboard.press("Enter")
+    page.locator("tbody tr", has_text="operator").last.get_by_role("button").click()
+    page.wait_for_selector("dialog .verdict.held")
+    page.locator("dialog").screenshot(path=WHERE / f"oversight-entry{end}.png")
+    page.keyboard.press("Escape")
+    page.wait_for_selector("dialog", state="detached")
+
+
+def main(words: list[str]) -> None:
     """Start a city, take the pictures, stop it."""
+    languages = [word for word in words if word in LANGUAGES] or list(LANGUAGES)
     if CHROMIUM is None or shutil.which("ps") is None:
         sys.exit("pictures need Chromium and ps on PATH; on Debian: apt-get install chromium procps")
     WHERE.mkdir(parents=True, exist_ok=True)
@@ -92,12 +111,18 @@ def main(languages: list[str]) -> None:
         city.wait_until_it_drives()
         with sync_playwright() as play:
             browser = play.chromium.launch(executable_path=CHROMIUM, args=list(SWITCHES))
-            console = visit(browser, city, "operator", "/", DESK)
-            tablet = visit(browser, city, "patrol", "/tablet", CAR)
-            enrol(tablet, city)
-            watched: list[int] = []
-            for language in languages or LANGUAGES:
-                take(console, tablet, city, language, watched)
+            if "oversight" not in words:
+                console = visit(browser, city, "operator", "/", DESK)
+                tablet = visit(browser, city, "patrol", "/tablet", CAR)
+                enrol(tablet, city)
+                watched: list[int] = []
+                for language in languages:
+                    take(console, tablet, city, language, watched)
+            item = city.hit()["id"]
+            city.signed_in("operator").get(f"/api/items/{item}/pictures/crop", params={"purpose": "incident"})
+            page = visit(browser, city, "prosecutor", "/#/oversight", DESK)
+            for language in languages:
+                oversee(page, language, item)
             browser.close()
 
 
