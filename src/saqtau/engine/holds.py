@@ -55,7 +55,7 @@ async def place_hold(
     """Keep these entries' records for the case that the grant names; the place of the `hold` leaf.
 
     Raises Refused: DENIED (the grant), INVALID (`indices`, `hold`), NOT_FOUND (`origin`, `index`: no record is kept),
-    CONFLICT `key=gone` (erased already, or the case was released), UNAVAILABLE.
+    CONFLICT `key=gone` (erased already), UNAVAILABLE.
     """
     must_hold(grant, now, Action.PLACE_HOLD)
     case = _case(grant)

@@ -57,7 +57,7 @@ class Keys:
 
     def destroy(self, retention: str, day: str) -> bool:
         """Destroy a key for good; whether there was one. Safe to call again, after a crash at any point."""
-        return _destroy(self._path(retention, day))
+        return _destroy(self._path(retention, day), mark=True)
 
     def hold(self, case: str) -> bytes:
         """The key of what a case keeps beyond its day, made at the first call."""
@@ -68,8 +68,8 @@ class Keys:
         return _read(self._hold_path(case))
 
     def release(self, case: str) -> bool:
-        """Destroy the key of a hold for good; the case needs another number to be held again."""
-        return _destroy(self._hold_path(case))
+        """Destroy the key of a hold. A case that holds again gets another key, which opens nothing of before."""
+        return _destroy(self._hold_path(case), mark=False)
 
     def days(self) -> list[tuple[str, str]]:
         """(retention code, day) of every key that is there, oldest first."""
@@ -190,13 +190,14 @@ def _key_of(path: Path) -> bytes:
     return key
 
 
-def _destroy(path: Path) -> bool:
+def _destroy(path: Path, *, mark: bool) -> bool:
     try:
         there = path.exists()
         _private(path.parent.parent)
         _private(path.parent)
-        os.close(os.open(_gone(path), os.O_WRONLY | os.O_CREAT, SECRET))
-        sync_folder(path.parent)
+        if mark:
+            os.close(os.open(_gone(path), os.O_WRONLY | os.O_CREAT, SECRET))
+            sync_folder(path.parent)
         for file in (path, *path.parent.glob(f"{path.name}.*.new")):  # a crash may have left its first name as well
             _shred(file)
         sync_folder(path.parent)

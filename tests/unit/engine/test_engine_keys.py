@@ -148,6 +148,9 @@ def test_every_case_number_has_a_hold_of_its_own_inside_the_folder(tmp_path_fact
     if gone is not None:
         keys.release(gone)
         assert [keys.find_hold(case) for case in kept] == [made[case] for case in kept]
+        with pytest.raises(Refused):
+            keys.find_hold(gone)
+        assert keys.hold(gone) != made[gone]  # a case may hold again; what it held before stays shut
 
 
 @pytest.mark.parametrize("case", ["..", "...", "ab", "a b c", "x" * 41, "a\0bc", "a\nbc"])
