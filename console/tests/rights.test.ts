@@ -4,12 +4,12 @@ import { historyPurposes, itemPurposes } from '../src/item/purpose';
 import { makesCodes, pagesOf, registersOf, watchesUnits } from '../src/shell/rights';
 
 test('a role sees the pages that open for it and no other', () => {
-	expect(pagesOf(['operator'])).toEqual(['room', 'registers']);
-	expect(pagesOf(['inspector'])).toEqual(['room', 'registers', 'plates']);
-	expect(pagesOf(['auditor'])).toEqual(['room', 'registers', 'plates', 'oversight']);
-	expect(pagesOf(['administrator'])).toEqual(['registers']);
+	expect(pagesOf(['operator'])).toEqual(['room', 'registers', 'two_people']);
+	expect(pagesOf(['inspector'])).toEqual(['room', 'registers', 'plates', 'two_people']);
+	expect(pagesOf(['auditor'])).toEqual(['room', 'registers', 'plates', 'oversight', 'two_people']);
+	expect(pagesOf(['administrator'])).toEqual(['registers', 'two_people']);
 	expect(pagesOf(['patrol'])).toEqual([]);
-	expect(pagesOf(['patrol', 'operator'])).toEqual(['room', 'registers']);
+	expect(pagesOf(['patrol', 'operator'])).toEqual(['room', 'registers', 'two_people']);
 });
 test('the list of vehicles is for those who may read it', () => {
 	expect(registersOf(['operator'])).not.toContain('vehicles');

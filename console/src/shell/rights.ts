@@ -1,7 +1,8 @@
 // Which pages a role sees. The server decides what may be read; this only keeps doors that would not open out of sight.
 import { historyPurposes } from '../item/purpose';
+import { seesPage } from '../two_people/may';
 
-export type Page = 'room' | 'registers' | 'plates' | 'oversight';
+export type Page = 'room' | 'registers' | 'plates' | 'oversight' | 'two_people';
 export type Register = 'cameras' | 'units' | 'officers' | 'vehicles';
 
 const ROOM = ['operator', 'duty_officer', 'inspector', 'prosecutor', 'auditor'];
@@ -14,6 +15,7 @@ export function pagesOf(roles: readonly string[]): Page[] {
 	if (one(roles, [...ROOM, 'administrator'])) pages.push('registers');
 	if (historyPurposes(roles).length) pages.push('plates');
 	if (one(roles, ['prosecutor', 'auditor'])) pages.push('oversight');
+	if (seesPage(roles)) pages.push('two_people');
 	return pages;
 }
 
