@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from typing import Any, Final
 
@@ -185,6 +185,25 @@ async def tell_of_failure(parts: Parts, account: str | None, way: str, address: 
     """Leave an entry about a log-in that failed. account: only one that there is."""
     told = {"account": account, "way": way, "address": address}
     await parts.access.tell(LeafClass.LOGIN, "login.failed", told, must=False)
+
+
+@asynccontextmanager
+async def failure_told(parts: Parts, account: str | None, way: str, address: str) -> AsyncIterator[None]:
+    """Whoever is not let in inside leaves an entry; the refusal goes on."""
+    try:
+        yield
+    except Refused as refused:
+        if refused.kind in {Kind.UNAUTHENTICATED, Kind.DENIED}:
+            await tell_of_failure(parts, account, way, address)
+        raise
+
+
+async def tell_own(parts: Parts, session: Session, action: str, told: Mapping[str, Any] | None = None) -> None:
+    """Leave an entry about what a person changes of his own account, before it stands.
+
+    Raises Refused(UNAVAILABLE) when it cannot be left: then the caller's transaction is undone.
+    """
+    await parts.access.tell(LeafClass.ADMIN, f"account.{action}", told, viewer=whoever(session))
 
 
 def cookie_of(token: str, *, secure: bool) -> Cookie:

@@ -4,6 +4,7 @@ WebAuthn Level 3 with discoverable credentials and user verification; the protoc
 """
 
 import base64
+from collections.abc import Sequence
 from typing import Annotated, Any, Final
 
 import asyncpg
@@ -28,6 +29,7 @@ from webauthn.helpers.structs import (
     ResidentKeyRequirement,
     UserVerificationRequirement,
 )
+from webauthn.registration.verify_registration_response import VerifiedRegistration
 
 from saqtau.kernel.clock import Instant
 from saqtau.kernel.errors import Kind, Refused
@@ -124,12 +126,12 @@ async def ask_to_make(pg: Any, accounts: Accounts, person: Person, session: byte
     return options_to_json(options).encode()
 
 
-async def add(
-    pg: Any, accounts: Accounts, person: Person, session: bytes, name: str, made: Made, now: Instant
-) -> Passkey:
-    """Keep a key that an authenticator made for this session's question.
+async def check_made(
+    pg: Any, accounts: Accounts, person: Person, session: bytes, made: Made, now: Instant
+) -> VerifiedRegistration:
+    """The key that an authenticator made for this session's question, which is spent whatever comes of it.
 
-    Raises Refused: INVALID (what came is not what was asked for), UNAUTHENTICATED (`challenge`), CONFLICT.
+    Raises Refused: INVALID (what came is not what was asked for), UNAUTHENTICATED (`challenge`).
     """
     key, client_data = unspell(made.id, "id"), unspell(made.client_data, "client_data")
     attestation = unspell(made.attestation, "attestation")
@@ -138,7 +140,7 @@ async def add(
     if asked.session != session or asked.person != person.id:
         raise Refused(Kind.UNAUTHENTICATED, "asked in another session", challenge="begin_again")
     try:
-        found = verify_registration_response(
+        return verify_registration_response(
             credential=RegistrationCredential(made.id, key, AuthenticatorAttestationResponse(client_data, attestation)),
             expected_challenge=challenge,
             expected_rp_id=accounts.rp,
@@ -148,20 +150,24 @@ async def add(
         )
     except (WebAuthnException, ValueError, KeyError, TypeError, IndexError) as error:
         raise Refused(Kind.INVALID, f"not the passkey that was asked for: {error}", passkey="refused") from error
-    async with pg.transaction():
-        await pg.execute("select from people where id = $1 for update", person.id)
-        if await pg.fetchval("select count(*) from passkeys where person = $1", person.id) >= MOST:
-            raise Refused(Kind.CONFLICT, f"a person has at most {MOST} passkeys", passkeys="too_many")
-        try:
-            await pg.execute(
-                """insert into passkeys (id, person, name, public_key, counter, backed_up, transports, made)
-                   values ($1, $2, $3, $4, $5, $6, $7, $8)""",
-                found.credential_id, person.id, name, found.credential_public_key, found.sign_count,
-                found.credential_backed_up, [one for one in made.transports if one in _TRANSPORTS], now,
-            )  # fmt: skip
-        except asyncpg.UniqueViolationError:
-            raise Refused(Kind.CONFLICT, "this passkey is here already", passkey="taken") from None
-    return Passkey(made.id, name, now, None, found.credential_backed_up)
+
+
+async def keep(
+    pg: Any, person: str, name: str, found: VerifiedRegistration, transports: Sequence[str], now: Instant
+) -> None:
+    """Keep a key that was checked, in the caller's transaction. Raises Refused(CONFLICT): too many, or here already."""
+    await pg.execute("select from people where id = $1 for update", person)
+    if await pg.fetchval("select count(*) from passkeys where person = $1", person) >= MOST:
+        raise Refused(Kind.CONFLICT, f"a person has at most {MOST} passkeys", passkeys="too_many")
+    try:
+        await pg.execute(
+            """insert into passkeys (id, person, name, public_key, counter, backed_up, transports, made)
+               values ($1, $2, $3, $4, $5, $6, $7, $8)""",
+            found.credential_id, person, name, found.credential_public_key, found.sign_count,
+            found.credential_backed_up, [one for one in transports if one in _TRANSPORTS], now,
+        )  # fmt: skip
+    except asyncpg.UniqueViolationError:
+        raise Refused(Kind.CONFLICT, "this passkey is here already", passkey="taken") from None
 
 
 async def ask_to_show(

@@ -8,6 +8,7 @@ from litestar.params import JSONBody
 
 from saqtau.kernel.clock import Instant
 from saqtau.kernel.errors import Kind, Refused
+from saqtau.ledger.leaf import LeafClass
 from saqtau.web import passkeys, people, totp
 from saqtau.web.answers import answers
 from saqtau.web.api.entry import Options
@@ -16,11 +17,14 @@ from saqtau.web.auth import (
     address_of,
     counted,
     doorkeeper_of,
+    failure_told,
     fresh,
     half_signed_in,
     has_second,
     session_of,
     signed_in,
+    tell_own,
+    whoever,
 )
 from saqtau.web.parts import Parts, parts_of
 from saqtau.web.passkeys import Passkey, Shown
@@ -156,11 +160,12 @@ async def prove(request: Request[Any, Any, Any], data: JSONBody[Proof]) -> Respo
         raise Refused(Kind.INVALID, f"missing: {', '.join(missing)}", **missing)
     keeper, address = doorkeeper_of(request), address_of(request)
     methods = []
-    if kept["password"]:
-        await by_password(parts, keeper, session.person, data.password, address)
-        methods.append("password")
-    if kept["codes"]:
-        methods.append(await by_code(parts, keeper, session.person, data.code, address))
+    async with failure_told(parts, session.person.id, "proof", address):
+        if kept["password"]:
+            await by_password(parts, keeper, session.person, data.password, address)
+            methods.append("password")
+        if kept["codes"]:
+            methods.append(await by_code(parts, keeper, session.person, data.code, address))
     return await proved(parts, session, *methods)
 
 
@@ -171,6 +176,8 @@ def _wants(kept: Any, name: str) -> bool:
 async def proved(parts: Parts, session: Session, *methods: str) -> Response[Any]:
     """The session of who has just proved himself by these methods: a fresh token, and its answer."""
     both = tuple(dict.fromkeys((*session.methods, *methods)))[-4:]
+    told = {"methods": list(methods)}
+    await parts.access.tell(LeafClass.LOGIN, "login.proved", told, viewer=whoever(session), must=False)
     return let_in(parts, await renew_session(parts.pg, session, both, parts.clock()))
 
 
@@ -187,8 +194,9 @@ async def proved(parts: Parts, session: Session, *methods: str) -> Response[Any]
 async def change_password(request: Request[Any, Any, Any], data: JSONBody[WantPassword]) -> Ended:
     """A new password of my own; my other sessions end. Needs a fresh proof."""
     parts, session = parts_of(request), session_of(request)
-    async with doorkeeper_of(request).hashing(), parts.pg.acquire() as pg:
+    async with doorkeeper_of(request).hashing(), parts.pg.acquire() as pg, pg.transaction():
         gone = await people.set_password(pg, session.person.id, data.password, parts.clock(), kept=session.digest)
+        await tell_own(parts, session, "change_password")
     return _ended(request, gone)
 
 
@@ -205,9 +213,14 @@ async def change_password(request: Request[Any, Any, Any], data: JSONBody[WantPa
 async def end_sessions(request: Request[Any, Any, Any], data: JSONBody[End]) -> Ended:
     """End one of my sessions, or all but this one: at once, live streams within a second."""
     parts, session = parts_of(request), session_of(request)
+    who = session.person.id
     if data.session is None:
-        return _ended(request, await end_others(parts.pg, session.person.id, session.digest))
-    return _ended(request, await end_one(parts.pg, session.person.id, data.session))
+        gone = await end_others(parts.pg, who, session.digest)
+    else:
+        gone = await end_one(parts.pg, who, data.session)
+    told = {"ended": len(gone), "session": data.session}
+    await parts.access.tell(LeafClass.LOGIN, "logout.elsewhere", told, viewer=whoever(session), must=False)
+    return _ended(request, gone)
 
 
 def _ended(request: Request[Any, Any, Any], gone: list[bytes]) -> Ended:

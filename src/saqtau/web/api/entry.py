@@ -11,7 +11,7 @@ from saqtau.kernel.errors import Kind, Refused
 from saqtau.web import challenges, passkeys
 from saqtau.web.answers import answers
 from saqtau.web.api.session import Me, let_in
-from saqtau.web.auth import address_of, admit, counted, doorkeeper_of
+from saqtau.web.auth import address_of, admit, counted, doorkeeper_of, failure_told
 from saqtau.web.parts import parts_of
 from saqtau.web.passkeys import Shown
 from saqtau.web.people import person_of
@@ -79,8 +79,10 @@ async def question(request: Request[Any, Any, Any]) -> Options:
 async def by_passkey(request: Request[Any, Any, Any], data: JSONBody[Shown]) -> Response[Me]:
     """Open a session with a passkey alone: it is two factors, for the authenticator has checked who holds it."""
     parts = parts_of(request)
-    person = await passkeys.check(parts.pg, parts.accounts, data, parts.clock())
-    return let_in(parts, await admit(parts, person, ("passkey",), address_of(request)))
+    address = address_of(request)
+    async with failure_told(parts, None, "passkey", address):
+        person = await passkeys.check(parts.pg, parts.accounts, data, parts.clock())
+    return let_in(parts, await admit(parts, person, ("passkey",), address))
 
 
 @post(
@@ -102,6 +104,8 @@ async def second(request: Request[Any, Any, Any], data: JSONBody[Ticketed]) -> R
     if row is None:
         raise Refused(Kind.UNAUTHENTICATED, "log in again", challenge="begin_again")
     person = person_of(row)
-    method = await by_code(parts, doorkeeper_of(request), person, data.code, address_of(request))
+    address = address_of(request)
+    async with failure_told(parts, person.id, "code", address):
+        method = await by_code(parts, doorkeeper_of(request), person, data.code, address)
     await challenges.spend(parts.pg, "second", ticket, parts.clock())
-    return let_in(parts, await admit(parts, person, (asked.told.decode(), method), address_of(request)))
+    return let_in(parts, await admit(parts, person, (asked.told.decode(), method), address))

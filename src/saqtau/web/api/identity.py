@@ -12,10 +12,11 @@ from litestar.response import Redirect
 
 from saqtau.kernel.clock import Instant
 from saqtau.kernel.errors import Kind, Refused
+from saqtau.ledger.leaf import LeafClass
 from saqtau.web import challenges
 from saqtau.web.answers import answers
 from saqtau.web.api.session import ask_for_second
-from saqtau.web.auth import address_of, admit, cookie_of, counted, has_second
+from saqtau.web.auth import address_of, admit, cookie_of, counted, failure_told, has_second, whoever
 from saqtau.web.oidc import Provider, part
 from saqtau.web.parts import Parts, parts_of
 from saqtau.web.people import Person, person_of
@@ -103,7 +104,8 @@ async def callback(request: Request[Any, Any, Any]) -> Response[Any]:
     parts = parts_of(request)
     try:
         answer = {name: request.query_params.get(name, "")[: most + 1] for name, most in _ANSWER.items()}
-        place, cookies = await _arrive(request, parts, answer)
+        async with failure_told(parts, None, "oidc", address_of(request)):
+            place, cookies = await _arrive(request, parts, answer)
     except Refused as refused:
         log.warning("log-in by identity refused", kind=refused.kind, fields=dict(refused.fields))
         reason = "away" if refused.kind is Kind.UNAVAILABLE else next(iter(refused.fields), "refused")
@@ -154,4 +156,6 @@ async def _prove(parts: Parts, digest: bytes, person: Person, methods: tuple[str
         raise Refused(Kind.UNAUTHENTICATED, "show a passkey or a code", second_factor="required")
     both = tuple(dict.fromkeys((*session.methods, *methods)))[-4:]
     token, _ = await renew_session(parts.pg, session, both, now)
+    told = {"methods": list(methods)}
+    await parts.access.tell(LeafClass.LOGIN, "login.proved", told, viewer=whoever(session), must=False)
     return cookie_of(token, secure=parts.secure)

@@ -11,7 +11,17 @@ from saqtau.web.answers import answers
 from saqtau.web.api.account import SOON, end_elsewhere, proved, refuse_the_last
 from saqtau.web.api.entry import Options
 from saqtau.web.api.session import Me, me_of
-from saqtau.web.auth import address_of, cookie_of, counted, doorkeeper_of, fresh, half_signed_in, session_of, signed_in
+from saqtau.web.auth import (
+    address_of,
+    cookie_of,
+    counted,
+    doorkeeper_of,
+    fresh,
+    half_signed_in,
+    session_of,
+    signed_in,
+    tell_own,
+)
 from saqtau.web.parts import parts_of
 from saqtau.web.passkeys import CredentialId, Made, Name
 from saqtau.web.schema import BY_TOKEN, Strict
@@ -84,8 +94,11 @@ async def question(request: Request[Any, Any, Any]) -> Options:
 async def add_passkey(request: Request[Any, Any, Any], data: JSONBody[AddPasskey]) -> Response[Me]:
     """Keep a passkey. The session goes on under a fresh token, as one that was opened with it."""
     parts, session = parts_of(request), session_of(request)
-    async with parts.pg.acquire() as pg:
-        await passkeys.add(pg, parts.accounts, session.person, session.digest, data.name, data.made, parts.clock())
+    now, who = parts.clock(), session.person
+    made = await passkeys.check_made(parts.pg, parts.accounts, who, session.digest, data.made, now)
+    async with parts.pg.acquire() as pg, pg.transaction():
+        await passkeys.keep(pg, who.id, data.name, made, data.made.transports, now)
+        await tell_own(parts, session, "add_passkey", {"backed_up": made.credential_backed_up})
     return await proved(parts, session, "passkey")
 
 
@@ -101,9 +114,11 @@ async def add_passkey(request: Request[Any, Any, Any], data: JSONBody[AddPasskey
 )
 async def remove_passkey(request: Request[Any, Any, Any], data: JSONBody[RemovePasskey]) -> Gone:
     """A lost passkey opens nothing more, and my other sessions end."""
-    parts, who = parts_of(request), session_of(request).person.id
-    await refuse_the_last(parts, who)
-    await passkeys.remove(parts.pg, who, data.id)
+    parts, session = parts_of(request), session_of(request)
+    await refuse_the_last(parts, session.person.id)
+    async with parts.pg.acquire() as pg, pg.transaction():
+        await passkeys.remove(pg, session.person.id, data.id)
+        await tell_own(parts, session, "remove_passkey")
     await end_elsewhere(request)
     return Gone()
 
@@ -137,8 +152,9 @@ async def confirm_codes(request: Request[Any, Any, Any], data: JSONBody[ConfirmC
     parts, session = parts_of(request), session_of(request)
     limits = bounds(session.person.id, address_of(request), "code")
     await count_attempt(parts.pg, limits, parts.clock())
-    async with parts.pg.acquire() as pg:
+    async with parts.pg.acquire() as pg, pg.transaction():
         await totp.confirm(pg, parts.accounts.key, session.person.id, data.code, parts.clock())
+        await tell_own(parts, session, "set_up_codes")
     await forget_attempts(parts.pg, limits)
     async with doorkeeper_of(request).hashing(), parts.pg.acquire() as pg:
         codes = await totp.make_recovery(pg, session.person.id, parts.clock())
@@ -157,9 +173,11 @@ async def confirm_codes(request: Request[Any, Any, Any], data: JSONBody[ConfirmC
 )
 async def remove_codes(request: Request[Any, Any, Any]) -> Gone:
     """Codes are not asked for any more; those of paper go with them, and my other sessions end."""
-    parts, who = parts_of(request), session_of(request).person.id
-    await refuse_the_last(parts, who)
-    await totp.remove(parts.pg, who)
+    parts, session = parts_of(request), session_of(request)
+    await refuse_the_last(parts, session.person.id)
+    async with parts.pg.acquire() as pg, pg.transaction():
+        await totp.remove(pg, session.person.id)
+        await tell_own(parts, session, "remove_codes")
     await end_elsewhere(request)
     return Gone()
 
@@ -174,7 +192,9 @@ async def remove_codes(request: Request[Any, Any, Any]) -> Gone:
 )
 async def make_recovery(request: Request[Any, Any, Any]) -> Recovery:
     """A fresh set of codes for paper; the old set opens nothing more. Needs codes to be set up."""
-    parts, who = parts_of(request), session_of(request).person.id
-    await totp.must_be_set_up(parts.pg, who)
-    async with doorkeeper_of(request).hashing(), parts.pg.acquire() as pg:
-        return Recovery(await totp.make_recovery(pg, who, parts.clock()))
+    parts, session = parts_of(request), session_of(request)
+    await totp.must_be_set_up(parts.pg, session.person.id)
+    async with doorkeeper_of(request).hashing(), parts.pg.acquire() as pg, pg.transaction():
+        codes = await totp.make_recovery(pg, session.person.id, parts.clock())
+        await tell_own(parts, session, "make_recovery_codes")
+    return Recovery(codes)
