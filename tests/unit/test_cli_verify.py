@@ -3,6 +3,7 @@
 import contextlib
 import functools
 import http.server
+import json
 import sys
 import threading
 
@@ -152,6 +153,31 @@ def test_an_export_from_its_zip_and_from_the_folder_it_was_unpacked_into(typed, 
     (tmp_path / "unpacked" / "content/a.txt").write_bytes(b"b")
     code, said, _ = typed("export", "unpacked")
     assert (code, "content/a.txt" in said[-2]) == (1, True)
+
+
+def test_nothing_that_was_handed_over_writes_on_the_screen_as_it_likes(typed, tmp_path):
+    trick = "x\neverything holds\x1b[2J\u202e"
+    files = made({"content/a.txt": b"a"})
+    manifest = json.loads(files["manifest.json"])
+    manifest["about"]["item"] = trick
+    files["manifest.json"] = json.dumps(manifest, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
+    (tmp_path / "package.zip").write_bytes(pack(files))
+    code, said, _ = typed("export", "package.zip")
+    assert code == 1
+    assert "everything holds" not in said
+    assert not any("\x1b" in line or "\u202e" in line for line in said)
+    assert any("x\\u000aeverything holds\\u001b[2J\\u202e" in line for line in said)
+
+
+def test_a_link_in_an_unpacked_package_is_not_followed(typed, tmp_path):
+    for name, data in made({"content/a.txt": b"a"}).items():
+        (tmp_path / "unpacked" / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "unpacked" / name).write_bytes(data)
+    (tmp_path / "elsewhere").write_bytes(b"a")
+    (tmp_path / "unpacked/content/a.txt").unlink()
+    (tmp_path / "unpacked/content/a.txt").symlink_to(tmp_path / "elsewhere")
+    code, said, _ = typed("export", "unpacked")
+    assert (code, "content/a.txt: leads elsewhere" in said[-2]) == (1, True)
 
 
 @pytest.mark.parametrize(

@@ -85,7 +85,7 @@ def log(
     if seen is not None and seen.exists():
         others.append((str(seen), _file(seen) or b""))
     with _reading(where, token_file) as read:
-        found = audit(read, keys, _out.print, against=tuple(others), now=_now(), within_hours=within)
+        found = audit(read, keys, _say, against=tuple(others), now=_now(), within_hours=within)
     if seen is not None and found.signed is not None and not found.findings:
         _keep(seen, found.signed.note.text.encode())
     _end(found.findings)
@@ -109,7 +109,7 @@ def entry(
     from saqtau.ledger.verify.signed import keys_of
 
     keys = keys_of(vkey, _file(policy))
-    _end(check_entry(_file(file) or b"", keys, _out.print, _file(leaf)))
+    _end(check_entry(_file(file) or b"", keys, _say, _file(leaf)))
 
 
 @verbs.command("export")
@@ -125,7 +125,7 @@ def export(
     """Check an export package, offline: files, the log's entry about it, the chain of custody. As its own verify.py."""
     from saqtau.ledger.verify.export import check
 
-    _end(check(package, _file(policy), _out.print))
+    _end(check(package, _file(policy), _say))
 
 
 @verbs.command("paper")
@@ -144,7 +144,7 @@ def paper(
 
     keys, typed = keys_of(vkey, _file(policy)), parse_typed(origin, size, root)
     with _reading(where, token_file) as read:
-        _end(check_paper(read, keys, typed, _out.print))
+        _end(check_paper(read, keys, typed, _say))
 
 
 @contextmanager
@@ -201,11 +201,21 @@ def _keep(path: Path, data: bytes) -> None:
 
 def _end(findings: Sequence[Any]) -> None:
     for one in findings:
-        _out.print(f"DOES NOT HOLD  {one}", style="red")
+        _out.print(_plain(f"DOES NOT HOLD  {one}"), style="red")
     if findings:
         _out.print(f"{len(findings)} things do not hold" if len(findings) > 1 else "one thing does not hold")
         raise typer.Exit(1)
     _out.print("everything holds")
+
+
+def _say(line: str) -> None:
+    _out.print(_plain(line))
+
+
+def _plain(line: str) -> str:
+    from saqtau.ledger.verify.export import plain
+
+    return plain(line)
 
 
 def _now() -> Instant:

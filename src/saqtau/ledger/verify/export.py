@@ -389,7 +389,8 @@ def _entries(
             findings.append(wrong)
             continue
         what = f"{entry.leaf.get('class')} of {entry.leaf.get('day')}"
-        say(f"{name}: entry {entry.index} of {entry.opened.origin}: {what}{_told(entry.record)}")
+        say(f"{name}: entry {entry.index} of {entry.opened.origin}: {what}")
+        say(f"  {_told(entry.record)}")
         yield entry.opened
 
 
@@ -409,8 +410,8 @@ def _in_its_place(entry: Entry, wanted: str, where: str) -> None:
 
 def _told(record: Mapping[str, Any] | None) -> str:
     if record is None:
-        return " (its record may not be opened here)"
-    return f"\n  {json.dumps(record, ensure_ascii=False, sort_keys=True)}"
+        return "(its record may not be opened here)"
+    return json.dumps(record, ensure_ascii=False, sort_keys=True)
 
 
 def _forks(opened: list[Opened]) -> Iterator[Wrong]:
@@ -482,8 +483,11 @@ def _name(name: str, where: str) -> str:
 
 def _folder(place: Path) -> Parts:
     found = {path.relative_to(place).as_posix(): path for path in sorted(place.rglob("*")) if path.is_file()}
-    if len(found) > MOST_PARTS:
-        raise Wrong(str(place), "is no unpacked package: too many files")
+    if len(found) > MOST_PARTS or sum(path.stat().st_size for path in found.values()) > LARGEST:
+        raise Wrong(str(place), "is no unpacked package: too many files, or too large")
+    for name, path in found.items():
+        if path.is_symlink():
+            raise Wrong(name, "leads elsewhere: a package has no such files")
     return {name: path.read_bytes for name, path in found.items()}
 
 
@@ -543,8 +547,13 @@ def main(words: list[str] | None = None) -> int:
     return 1 if findings else 0
 
 
+def plain(line: str) -> str:
+    """A line that stays one, and shows what a package could hide in it from the reader of a screen."""
+    return "".join(sign if sign.isprintable() else f"\\u{ord(sign):04x}" for sign in line)
+
+
 def _print(line: str) -> None:
-    sys.stdout.write(f"{line}\n")
+    sys.stdout.write(f"{plain(line)}\n")
 
 
 if __name__ == "__main__":
