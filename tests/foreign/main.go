@@ -78,9 +78,22 @@ func main() {
 		}
 	}
 	if err != nil {
-		fmt.Println("DOES NOT HOLD:", err)
+		say("DOES NOT HOLD: %v", err)
 		os.Exit(1)
 	}
+}
+
+// say prints a line that stays one, whatever the files that were handed over have in them.
+func say(format string, args ...interface{}) {
+	var line strings.Builder
+	for _, sign := range fmt.Sprintf(format, args...) {
+		if strconv.IsPrint(sign) {
+			line.WriteRune(sign)
+		} else {
+			fmt.Fprintf(&line, "\\u%04x", sign)
+		}
+	}
+	fmt.Println(line.String())
 }
 
 // keys: whose signatures must be on a checkpoint.
@@ -172,9 +185,9 @@ func (k *keys) open(text []byte) (tlog.Tree, error) {
 	if err != nil {
 		return tlog.Tree{}, fmt.Errorf("checkpoint: the root: %w", err)
 	}
-	fmt.Printf("checkpoint of %s: %d entries, root %x, signed by the log\n", lines[0], size, root[:])
+	say("checkpoint of %s: %d entries, root %x, signed by the log", lines[0], size, root[:])
 	for _, w := range k.witnesses {
-		fmt.Printf("cosigned by %s at %s\n", w.name, w.seen.Format(time.RFC3339))
+		say("cosigned by %s at %s", w.name, w.seen.Format(time.RFC3339))
 	}
 	return tlog.Tree{N: size, Hash: root}, nil
 }
@@ -289,7 +302,7 @@ func consistency(k *keys, where, older string) error {
 			return fmt.Errorf("the log does not begin with the older checkpoint: its first %d entries are others", old.N)
 		}
 	}
-	fmt.Printf("holds: the first %d of %d entries are those of the older checkpoint\n", old.N, tree.N)
+	say("holds: the first %d of %d entries are those of the older checkpoint", old.N, tree.N)
 	return nil
 }
 
@@ -392,7 +405,7 @@ func audit(k *keys, where string) error {
 	if g.differing != nil {
 		return g.differing
 	}
-	fmt.Printf("holds: all %d entries lead to the signed root, and the tiles are theirs\n", tree.N)
+	say("holds: all %d entries lead to the signed root, and the tiles are theirs", tree.N)
 	return nil
 }
 
@@ -421,7 +434,7 @@ func included(proof tlog.RecordProof, tree tlog.Tree, index int64, leaf []byte) 
 	if err := tlog.CheckRecord(proof, tree.N, tree.Hash, index, tlog.RecordHash(leaf)); err != nil {
 		return fmt.Errorf("entry %d: %w: this leaf is not in the log at this place", index, err)
 	}
-	fmt.Printf("holds: entry %d of %d is in the log: %s\n", index, tree.N, leaf)
+	say("holds: entry %d of %d is in the log: %s", index, tree.N, leaf)
 	return nil
 }
 
@@ -499,6 +512,6 @@ func commits(leaf []byte, record, dek string) error {
 	if hex.EncodeToString(mac.Sum(nil)) != said.C {
 		return errors.New("the record is not the one that the leaf commits to")
 	}
-	fmt.Printf("holds: the leaf commits to this record: %s\n", record)
+	say("holds: the leaf commits to this record: %s", record)
 	return nil
 }
