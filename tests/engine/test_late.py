@@ -5,6 +5,7 @@ import os
 import secrets
 
 import pytest
+from structlog.testing import capture_logs
 from tests.engine.door import on_shift, opened
 
 from saqtau.engine import postgres
@@ -72,8 +73,9 @@ async def items(pg_owner):
 
 @pytest.fixture
 async def door(database, js, tmp_path, pg_owner, items):
-    async with opened(database, tmp_path, lambda: NOW, js=js) as made:
-        yield made
+    with capture_logs():  # each refusal is logged with its trace
+        async with opened(database, tmp_path, lambda: NOW, js=js) as made:
+            yield made
     await restored(pg_owner)
 
 
@@ -118,7 +120,8 @@ async def test_what_came_late_is_entered_once_with_its_own_time_and_a_mark(door,
         assert await drain(pool, notary.ledger, lambda: NOW) == 2
         assert await drain(pool, notary.ledger, lambda: NOW) == 0
         await door.access.close(grant, 5)
-        await door.access.settle()
+        await door.access.settle()  # for two seconds after a refusal the journal is asked at once
+        assert await drain(pool, notary.ledger, lambda: NOW) == 1
         lines = await notary.lines()
     late = {line["action"]: line for line in lines if line["late"]}
     assert late.keys() == {"queue.watch", "list.read"}

@@ -293,14 +293,18 @@ class Access:
             pause = 0.05
 
     async def _write(self, batch: Sequence[tuple[str, Draft]]) -> None:
-        try:
-            async with asyncio.timeout(PATIENCE):
-                await self._ledger.append_all([draft for _, draft in batch])
-        except Exception as error:
-            if self._late is None or not is_broken(error):
-                raise
-            for identity, draft in batch:
-                await self._late.put(identity, draft)
+        if self._late is None or self._clock() >= self._away_until:
+            try:
+                async with asyncio.timeout(PATIENCE):
+                    await self._ledger.append_all([draft for _, draft in batch])
+            except Exception as error:
+                if self._late is None or not is_broken(error):
+                    raise
+                self._away(told_as(error))
+            else:
+                return
+        for identity, draft in batch:
+            await self._late.put(identity, draft)
 
     async def settle(self) -> None:
         """Wait until everything that was told is durable."""
