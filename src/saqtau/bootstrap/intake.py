@@ -1,10 +1,12 @@
 """The intake: where devices push. Its answer "received" means on disk."""
 
 import asyncio
-from collections.abc import Iterator, Sequence
+import math
+import time
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from ipaddress import ip_address
-from typing import Any
+from typing import Any, TypeVar
 
 import uvicorn
 from cryptography.x509 import Certificate
@@ -26,10 +28,13 @@ from saqtau.engine.postgres import WORKER
 from saqtau.engine.registry import NOTHING, Registers, read_registers
 from saqtau.engine.window import Window, ensure_window
 from saqtau.engine.worker import every
+from saqtau.kernel.errors import Kind, Refused
 from saqtau.kernel.register import Camera
 from saqtau.kernel.signal import Position
 from saqtau.web.devices import Vouched, read_devices
 from saqtau.web.protocol import BoundedProtocol
+
+Found = TypeVar("Found")
 
 _KEEP = "insert into quarantine (at, source, camera, reason, raw) values ($1, 'device', $2, $3, $4)"
 
@@ -41,11 +46,21 @@ class _Server(uvicorn.Server):
         yield
 
 
-class Known:
-    """Cameras, phones and tablets that may speak, in memory; read again every second."""
+STALE = 5.0
+"""Seconds after which what is in memory may lack somebody who was registered meanwhile."""
 
-    def __init__(self, authority: Certificate) -> None:
+
+class Known:
+    """Cameras, phones and tablets that may speak, in memory; read again every second.
+
+    Who is not among them while the record has not been asked for long is told to come again (503): he may have been
+    registered meanwhile, and a camera drops the event that is answered with 401.
+    """
+
+    def __init__(self, authority: Certificate, monotonic: Callable[[], float] = time.monotonic) -> None:
         self._vouched = Vouched(authority)
+        self._monotonic = monotonic
+        self._read = -math.inf
         self.registers: Registers = NOTHING
         self.tablets: dict[str, Enrolled] = {}
 
@@ -58,19 +73,25 @@ class Known:
     async def refresh_tablets(self, pg: Any) -> None:
         """Enrolled tablets only."""
         self.tablets = await read_devices(pg, self._vouched, now())
+        self._read = self._monotonic()
 
     def tablet(self, device: str) -> Enrolled | None:
-        """An enrolled tablet."""
-        return self.tablets.get(device)
+        """An enrolled tablet. Raises Refused(UNAVAILABLE), as the others, when it may not be known yet."""
+        return self._if_known(self.tablets.get(device))
 
     def camera(self, digest: bytes) -> Camera | None:
         """The camera a token was given to."""
-        return self.registers.by_token.get(digest)
+        return self._if_known(self.registers.by_token.get(digest))
 
     def phone(self, digest: bytes) -> Phone | None:
         """The phone a token was given to."""
-        unit = self.registers.units_by_token.get(digest)
+        unit = self._if_known(self.registers.units_by_token.get(digest))
         return None if unit is None else Phone(device=f"phone-{unit}", unit=unit)
+
+    def _if_known(self, found: Found | None) -> Found | None:
+        if found is None and self._monotonic() > self._read + STALE:
+            raise Refused(Kind.UNAVAILABLE, "the registers have not been read for a while", registers="stale")
+        return found
 
 
 def position_packer(js: Any) -> Packer[Position]:
