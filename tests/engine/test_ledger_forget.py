@@ -8,7 +8,7 @@ import pytest
 from tests.engine.test_ledger import NOW, SEED, draft, keeper, leaves
 
 from saqtau.engine import postgres
-from saqtau.engine.forgetting import forget_due
+from saqtau.engine.forgetting import forget_due, is_vouched
 from saqtau.engine.holds import lift_hold, place_hold
 from saqtau.engine.keys import Keys, Signers
 from saqtau.engine.ledger import Ledger
@@ -242,3 +242,16 @@ async def test_two_who_erase_do_it_once(pool, keys, tmp_path):
     done = await asyncio.gather(*(forget_due(pool, ledger, keys, TERMS, DUE) for _ in range(3)))
     assert sum(len(one) for one in done) == 1
     assert [parse_leaf(leaf).klass for leaf in await leaves(pool, origin)].count(LeafClass.ERASE) == 1
+
+
+async def test_a_clock_far_ahead_of_every_witness_erases_nothing(pool, keys, tmp_path):
+    origin, ledger = await filled(pool, tmp_path, 5)
+    witness = Signers("witness.test", bytes(32)).signer("witness.test")
+    log, size = await pool.fetchrow("select log, max(size) from ledger_checkpoint group by log")
+    body = "any checkpoint\n"
+    for at, erased in ((NOW, 0), (DUE - 29 * DAY, 1)):
+        line = witness.cosign(body, at // 1000)
+        await pool.execute("select ledger_cosign($1, $2, $3, $4, $5)", log, size, f"witness {at}", line, DUE)
+        assert await is_vouched(pool, DUE) is bool(erased)
+        assert len(await forget_due(pool, ledger, keys, TERMS, DUE)) == erased
+    assert [one.why for one in await opened(pool, keys, origin, count=5)] == ["erased"] * 5

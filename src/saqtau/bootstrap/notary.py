@@ -12,7 +12,7 @@ from saqtau.engine.erasure import erase_ended
 from saqtau.engine.export_package import RETENTION as PACKAGES
 from saqtau.engine.export_package import expire_packages
 from saqtau.engine.feeding import parse_witnesses
-from saqtau.engine.forgetting import forget_due
+from saqtau.engine.forgetting import forget_due, is_vouched
 from saqtau.engine.journal import ensure_streams
 from saqtau.engine.notary import Notary, thin
 from saqtau.engine.picture_entries import BATCH, enter_pictures
@@ -42,6 +42,8 @@ async def notarise(ground: Ground, stop: asyncio.Event) -> None:
     blobs, terms = Blobs(ground.blobs), ground.keeping.history
 
     async def retention() -> None:
+        if not await is_vouched(pool, now()):
+            return
         await erase_ended(pool, blobs, terms, now(), ledger)
         await forget_due(pool, ledger, ground.keys, terms, now())
         await expire_packages(pool, blobs, Instant(now() - terms[PACKAGES]))

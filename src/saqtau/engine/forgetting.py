@@ -6,6 +6,9 @@ In this order, each step safe to repeat, so that a crash anywhere ends in a righ
 A crash in between leaves rows whose key is gone; the next round finds them and does step 2. A leaf that says "erased"
 is never there before the key is dead. What a case holds has its key wrapped under the case's and is skipped, by number.
 
+A clock that is wrong by years would erase everything at once. So nothing is erased while the witnesses, whose clocks
+are not ours, say that it is much earlier.
+
 Whoever has the leaves computes the root again: the leaves of this class and day, in order, but those that were held.
 """
 
@@ -21,8 +24,10 @@ from saqtau.engine.erasure import ERASING, RETENTION
 from saqtau.engine.failures import refusals
 from saqtau.engine.keys import Keys
 from saqtau.engine.ledger import ACCESS, Count, Draft, Ledger, day_of
-from saqtau.kernel.clock import HOUR, Instant
+from saqtau.kernel.clock import DAY, HOUR, SECOND, Instant
+from saqtau.kernel.errors import Refused
 from saqtau.ledger.leaf import LeafClass, parse_leaf
+from saqtau.ledger.note import parse_signatures
 from saqtau.ledger.tiles import unpack_entries
 from saqtau.ledger.tree import Edge, leaf_hashes
 
@@ -30,9 +35,16 @@ log = structlog.get_logger()
 
 GRACE: Final = HOUR
 """After the day and the term: as far as the clocks of two machines may lie apart, and a batch may wait."""
+VOUCHED: Final = 30 * DAY
+"""How far our clock may be ahead of the last cosignature; when all witnesses are silent for longer, erasing stops."""
 _PACKS_AT_ONCE: Final = 64
+_COSIGNATURE: Final = 8 + 64  # bytes: time and Ed25519
 _HELD_TOLD: Final = 10_000  # numbers of held entries that a record lists
 
+_LAST_LINES = """
+    select c.line from ledger_log l cross join lateral (
+        select line from ledger_cosigned c where c.log = l.id order by c.size desc limit 3) c
+"""
 _DUE_DAYS = """
     select distinct to_char(day, 'YYYY-MM-DD') from ledger_records
     where records is not null and retention = $1 and day < $2
@@ -63,12 +75,15 @@ class Erased(msgspec.Struct, frozen=True):
 async def forget_due(pool: Any, ledger: Ledger, keys: Keys, terms: Mapping[str, int], now: Instant) -> list[Erased]:
     """Erase the records of every (class, day) whose term is over; what went. terms: class -> ms after the day's end.
 
-    pool: as saqtau_worker, not the ledger's. Processes take turns: who finds another at it does nothing. A class
-    without a term is kept. Raises Refused(UNAVAILABLE); what was done before stays done.
+    pool: as saqtau_worker, not the ledger's. Processes take turns: who finds another at it does nothing. Nothing
+    happens either while the clock is not vouched for. A class without a term is kept.
+    Raises Refused(UNAVAILABLE); what was done before stays done.
     """
     done: list[Erased] = []
     with refusals():
         async with pool.acquire() as guard:
+            if not await is_vouched(guard, now):
+                return done
             if not await guard.fetchval("select pg_try_advisory_lock($1)", ERASING):
                 return done
             try:
@@ -83,6 +98,26 @@ async def forget_due(pool: Any, ledger: Ledger, keys: Keys, terms: Mapping[str, 
             "records erased by retention", origin=one.origin, retention=one.retention, day=one.day, count=one.count
         )
     return done
+
+
+async def is_vouched(pg: Any, now: Instant) -> bool:
+    """Whether the witnesses' own times allow that it is now; also where none has cosigned yet. Refused(UNAVAILABLE)."""
+    with refusals():
+        rows = await pg.fetch(_LAST_LINES)
+    times = [seconds for row in rows for seconds in _times(row["line"])]
+    if not times or now - max(times) * SECOND <= VOUCHED:
+        return True
+    log.error("nothing is erased: the clock is far ahead of every witness", now=now, witnessed=max(times))
+    return False
+
+
+def _times(line: str) -> list[int]:
+    """The times (Unix seconds) in cosignature lines; none in what is no such line."""
+    try:
+        found = parse_signatures(line)
+    except Refused:
+        return []
+    return [int.from_bytes(one.data[:8], "big") for one in found if len(one.data) == _COSIGNATURE]
 
 
 async def _due(pg: Any, keys: Keys, terms: Mapping[str, int], now: Instant) -> list[tuple[str, str]]:

@@ -52,6 +52,8 @@ class Lane:
 
         Refused(UNAVAILABLE) `ledger=full` when too many wait; the future raises Refused(UNAVAILABLE).
         """
+        if not 1 <= len(entries) <= BATCH:
+            raise ValueError(f"a parcel has 1 to {BATCH} entries")
         if self._count + len(entries) > ROOM:
             raise Refused(Kind.UNAVAILABLE, f"{self._count} entries wait for {self._signer.name}", ledger="full")
         future = asyncio.get_running_loop().create_future()
