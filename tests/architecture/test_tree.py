@@ -5,7 +5,7 @@ import json
 import re
 import subprocess
 import tomllib
-from importlib.metadata import PackageNotFoundError, metadata
+from importlib.metadata import PackageNotFoundError, files, metadata
 
 import pytest
 from tests.architecture.source import ROOT, called, modules, name, tree
@@ -115,6 +115,12 @@ def runtime():
     return sorted(found - {"saqtau"})
 
 
+def _first_words(package):
+    """The heading of the licence file that a package carries."""
+    carried = [file for file in files(package) or () if file.parent.name == "licenses" and file.name == "LICENSE"]
+    return " ".join(carried[0].read_text(encoding="utf-8").split()[:4]) if carried else ""
+
+
 def licence(package):
     """What a package says of its licence; None when this machine does not need the package."""
     try:
@@ -122,7 +128,7 @@ def licence(package):
     except PackageNotFoundError:
         return None
     classifiers = [one for one in about.get_all("Classifier") or () if one.startswith("License ::")]
-    text = about.get("License") or ""
+    text = about.get("License") or _first_words(package)
     return " ".join([about.get("License-Expression") or "", text.splitlines()[0] if text else "", *classifiers])
 
 
