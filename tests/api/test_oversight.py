@@ -146,6 +146,51 @@ async def test_a_log_is_unwitnessed_since_its_oldest_entry_that_nobody_cosigned(
     assert later["since"] <= later["at"]
 
 
+async def test_a_time_without_a_witness_is_a_gap_while_it_lasts_and_afterwards(house):
+    prosecutor = await house.signed_in("prosecutor")
+    await looked_at(house)
+    origin = next(log["origin"] for log in (await board(prosecutor))["logs"] if log["region"] == 2)
+    await cosign(house, origin)
+    item = await looked_at(house)
+    house.parts.clock.ahead += 5 * MINUTE
+    lasting = [gap for gap in (await board(prosecutor))["gaps"] if gap["origin"] == origin]
+    assert [(gap["kind"], gap["end"]) for gap in lasting] == [("unwitnessed", None)]
+    await house.parts.access.settle()
+    now = house.parts.clock()
+    await cosign(house, origin, now // 1000)
+    over = [gap for gap in (await board(prosecutor))["gaps"] if gap["origin"] == origin]
+    assert [gap["end"] for gap in over] == [now // 1000 * 1000]
+    assert over[0]["begin"] == lasting[0]["begin"]
+    assert over[0]["entries"] >= 1
+    await house.owner.execute("select ledger_thin(id, $1) from ledger_log", now + DAY)
+    assert [gap for gap in (await board(prosecutor))["gaps"] if gap["origin"] == origin] == over
+    assert item.id
+
+
+async def test_what_somebody_damaged_cannot_be_read_and_the_rest_can(house):
+    item = await looked_at(house)
+    prosecutor = await house.signed_in("prosecutor")
+    before = await found(house, prosecutor, viewer="operator")
+    assert any(line["object"] == item.id for line in before["entries"])
+    await house.owner.execute("alter table ledger_pack disable trigger user")
+    log, first = await house.owner.fetchrow(
+        "select p.log, max(p.first) from ledger_pack p join ledger_log l on l.id = p.log "
+        "where l.origin = 'saqtau.test/02/access/2026' group by p.log"
+    )
+    where = f"log = {log} and first = {first}"
+    flip = f"update ledger_pack set leaves = set_byte(leaves, 9, get_byte(leaves, 9) # 1) where {where}"
+    await house.owner.execute(flip)
+    try:
+        after = await found(house, prosecutor, viewer="operator")
+        assert after["unreadable"] > before["unreadable"]
+        lines = (await found(house, prosecutor, viewer="prosecutor"))["entries"]
+        assert any(line["action"] == "access.read" for line in lines)
+    finally:
+        await house.owner.execute(flip)
+        await house.owner.execute("alter table ledger_pack enable trigger user")
+    assert len((await found(house, prosecutor, viewer="operator"))["entries"]) == len(before["entries"])
+
+
 async def test_one_entry_is_handed_out_so_that_an_outsiders_check_accepts_it(house):
     item = await looked_at(house)
     prosecutor = await house.signed_in("prosecutor")

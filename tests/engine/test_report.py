@@ -104,7 +104,7 @@ async def office(database, tmp_path):
 async def forget(owner):
     """As if our logs had never been: what only the owner of the database can do, and a test may."""
     for table, where in (
-        *((name, "log") for name in ("pack", "records", "tile", "checkpoint", "cosigned", "witness", "count")),
+        *((name, "log") for name in ("pack", "records", "tile", "checkpoint", "cosigned", "gap", "witness", "count")),
         ("log", "id"),
     ):
         name = f"ledger_{table}"

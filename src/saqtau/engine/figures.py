@@ -80,19 +80,14 @@ _DELAY = f"""
     select count(*), percentile_disc(0.5) within group (order by waited)::int8,
         percentile_disc(0.95) within group (order by waited)::int8 from delays
 """  # noqa: S608 - constants
-# Between two sizes that were cosigned, the first checkpoint that waited, and until when; the last may wait still.
 _WAITS = """
-    with cosigned as (select log, size, min(at) as at from ledger_cosigned group by log, size),
-    steps as (
-        select log, size, at, coalesce(lag(size) over (partition by log order by size), 0) as before from cosigned
-        union all
-        select l.id, l.size, null, coalesce((select max(size) from cosigned c where c.log = l.id), 0) from ledger_log l
-    )
-    select w.began, s.at from steps s cross join lateral (
-        select min(c.at) as began from ledger_checkpoint c
-        where c.log = s.log and c.size > s.before and c.size <= s.size
+    select began, ended from ledger_gap where began < $2 and ended > $1
+    union all
+    select w.began, $2 from ledger_log l cross join lateral (
+        select min(c.at) as began from ledger_checkpoint c where c.log = l.id and c.size > coalesce(
+            (select max(s.size) from ledger_cosigned s where s.log = l.id), 0)
     ) w
-    where w.began < $2 and coalesce(s.at, $2) > $1 and coalesce(s.at, $3) - w.began > $4
+    where $2 - w.began > $3
 """
 _ENDS = """
     select l.origin, c.size, c.at, c.note, l.id from ledger_log l cross join lateral (
@@ -192,8 +187,8 @@ async def _erasures(
 
 async def _witnessing(pg: Any, since: Instant, end: Instant) -> Witnessing:
     count, median, late = await pg.fetchrow(_DELAY, since, end)
-    waits = await pg.fetch(_WAITS, since, end, end, PATIENCE)
-    spans = [(max(since, row[0]), min(end, row[1] if row[1] is not None else end)) for row in waits]
+    waits = await pg.fetch(_WAITS, since, end, PATIENCE)
+    spans = [(max(since, began), min(end, ended)) for began, ended in waits]
     return Witnessing(count, median, late, -(-covered(spans) // MINUTE))
 
 

@@ -43,22 +43,9 @@ _COUNTS = """
     from ledger_count where day > $1::date - $2::int and day <= $1::date
     group by class, action, purpose, role, decision
 """
-# Between two sizes that a witness cosigned, the first checkpoint that had to wait, and when its wait ended. Checkpoints
-# that nobody cosigned may have been thinned: then the wait began no later than this says.
 _WAITS = """
-    with cosigned as (
-        select log, size, min(at) as at from ledger_cosigned group by log, size
-    ), steps as (
-        select log, size, at, coalesce(lag(size) over (partition by log order by size), 0) as before from cosigned
-    )
-    select l.origin, w.began, s.at as ended, s.size - s.before as entries
-    from steps s join ledger_log l on l.id = s.log
-    cross join lateral (
-        select min(c.at) as began from ledger_checkpoint c
-        where c.log = s.log and c.size > s.before and c.size <= s.size
-    ) w
-    where s.at >= $1 and s.at - w.began > $2
-    order by s.at desc limit $3
+    select l.origin, g.began, g.ended, g.entries from ledger_gap g join ledger_log l on l.id = g.log
+    where g.ended >= $1 order by g.ended desc limit $2
 """
 
 
@@ -144,7 +131,7 @@ async def read_gaps(grant: Grant, pool: Any, now: Instant) -> list[Gap]:
     must_hold(grant, now, Action.READ_ACCESS)
     logs = await read_logs(grant, pool, now)
     with refusals():
-        rows = await pool.fetch(_WAITS, now - MONTH * DAY, GAP, GAPS)
+        rows = await pool.fetch(_WAITS, now - MONTH * DAY, GAPS)
     lasting = [
         Gap("unwitnessed", log.origin, log.since, None, log.size - log.witnessed)
         for log in logs

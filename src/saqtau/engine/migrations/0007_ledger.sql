@@ -91,6 +91,17 @@ create table ledger_cosigned (
     primary key (log, size, witness)
 );
 
+-- Times in which entries waited longer than a minute for a witness; written with the cosignature that ended one.
+create table ledger_gap (
+    log int2 not null,
+    size bigint not null,             -- whose cosignature ended it
+    began bigint not null,
+    ended bigint not null,
+    entries bigint not null,
+    primary key (log, size)
+);
+create index ledger_gap_ended on ledger_gap (ended);
+
 -- A witness as the notary knows it, for each log: the last size it cosigned, and since when it has not answered.
 create table ledger_witness (
     log int2 not null,
@@ -127,6 +138,8 @@ create trigger ledger_pack_is_for_good before update or delete on ledger_pack
 create trigger ledger_tile_is_for_good before update or delete on ledger_tile
     for each row execute function refuse_change();
 create trigger ledger_cosigned_is_for_good before update or delete on ledger_cosigned
+    for each row execute function refuse_change();
+create trigger ledger_gap_is_for_good before update or delete on ledger_gap
     for each row execute function refuse_change();
 
 -- A change that a function below makes by policy, and says so for the length of its statement.
@@ -185,7 +198,7 @@ declare
     named text;
 begin
     foreach named in array array['ledger_log', 'ledger_pack', 'ledger_records', 'ledger_held', 'ledger_tile',
-        'ledger_checkpoint', 'ledger_cosigned', 'ledger_count'] loop
+        'ledger_checkpoint', 'ledger_cosigned', 'ledger_gap', 'ledger_count'] loop
         execute format('create trigger %I before truncate on %I for each statement execute function refuse_change()',
             named || '_is_for_good_whole', named);
         execute format('grant select on %I to saqtau_app, saqtau_worker', named);
@@ -355,12 +368,26 @@ end $$;
 
 -- WHAT FOLLOWS
 
--- A witness has cosigned.
+-- A witness has cosigned; if it was the first, and what it covers had to wait for long, that is kept.
 create function ledger_cosign(log_ int2, size_ bigint, witness_ text, line_ text, at_ bigint) returns void
     language sql security definer set search_path = public, pg_temp as $$
-    insert into ledger_cosigned (log, size, witness, line, at)
-        select log_, size_, witness_, line_, at_
-        where exists (select from ledger_checkpoint c where c.log = log_ and c.size = size_)
+    with made as (
+        insert into ledger_cosigned (log, size, witness, line, at)
+            select log_, size_, witness_, line_, at_
+            where exists (select from ledger_checkpoint c where c.log = log_ and c.size = size_)
+            on conflict do nothing returning log
+    )
+    insert into ledger_gap (log, size, began, ended, entries)
+        select log_, size_, w.began, at_, size_ - b.size
+        from made
+        cross join lateral (  -- as it was before this cosignature
+            select coalesce(max(s.size), 0) as size from ledger_cosigned s where s.log = log_
+        ) b
+        cross join lateral (
+            select min(c.at) as began from ledger_checkpoint c
+            where c.log = log_ and c.size > b.size and c.size <= size_
+        ) w
+        where at_ - w.began > 60000
         on conflict do nothing
 $$;
 
