@@ -37,7 +37,7 @@ export function said(key: string, value: Json | undefined, beside: Facts): strin
 			if (key.includes('plate') || key === 'read_as') return plateText(value);
 			if (key.endsWith('camera') || key === 'since') return place(key, value, beside);
 			if (key === 'unit' || key.endsWith('_unit') || UNITS.has(key)) return callSign(value);
-			return key === 'by' || key.endsWith('_by') ? value : saidValue(value); // a person's account is no word
+			return key === 'by' || key === 'officer' || key.endsWith('_by') ? value : saidValue(value); // a person's account is no word
 		default:
 			if (Array.isArray(value)) return value.map((one) => said(key, one, beside)).filter(Boolean).join(', ');
 			return value ? phrase(value) : '';

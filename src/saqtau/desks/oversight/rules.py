@@ -15,7 +15,7 @@ from saqtau.kernel.errors import Kind, Refused
 from saqtau.kernel.item import Call, Open
 
 KEPT_COMMENTS = 20
-PRIORITY = 1
+PRIORITY = 3
 
 
 def broken(
