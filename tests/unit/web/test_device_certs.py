@@ -27,7 +27,9 @@ def test_a_certificate_vouches_for_a_week():
 
 
 @pytest.mark.parametrize(
-    ("device", "unit", "key"), [("tab-2", "U1", KEY), ("tab-1", "U2", KEY), ("tab-1", "U1", STRANGE)]
+    ("device", "unit", "key"),
+    [("tab-2", "U1", KEY), ("tab-1", "U2", KEY), ("tab-1", "U1", STRANGE)],
+    ids=["another device", "another unit", "another key"],
 )
 def test_it_vouches_for_nothing_else(device, unit, key):
     certificate = issue(AUTHORITY, "tab-1", "U1", KEY, NOW).certificate
