@@ -32,6 +32,12 @@ let csrf = '';
 /** Whether changes can be asked for: the token comes with the first sign of who we are. */
 export const hasToken = (): boolean => csrf !== '';
 let onSignedOut: () => void = () => {};
+let prove: () => Promise<boolean> = () => Promise.resolve(false);
+
+/** Who asks the person to prove himself again, before an act that needs it; true when he did. */
+export function whenProofIsAsked(ask: () => Promise<boolean>): void {
+	prove = ask;
+}
 
 /** What to do when a session has ended on the server's side. */
 export function whenSignedOut(then: () => void): void {
@@ -44,10 +50,11 @@ async function refusalOf(answer: Response): Promise<Refusal> {
 	return new Refusal(body?.kind ?? fallback, body?.fields ?? {}, body?.message);
 }
 
-export async function call(path: string, method = 'GET', body?: unknown): Promise<Response> {
+export async function call(path: string, method = 'GET', body?: unknown, again = true): Promise<Response> {
 	const headers: Record<string, string> = { Accept: 'application/json' };
+	const token = csrf;
 	if (body !== undefined) headers['Content-Type'] = 'application/json';
-	if (method !== 'GET') headers['X-CSRF-Token'] = csrf;
+	if (method !== 'GET') headers['X-CSRF-Token'] = token;
 	let answer: Response;
 	try {
 		answer = await fetch(path, { method, headers, credentials: 'same-origin', body: body === undefined ? null : JSON.stringify(body) });
@@ -56,7 +63,9 @@ export async function call(path: string, method = 'GET', body?: unknown): Promis
 	}
 	if (answer.ok) return answer;
 	const refusal = await refusalOf(answer);
-	if (refusal.kind === 'unauthenticated' && path.startsWith('/api/') && path !== '/api/login') onSignedOut();
+	if (again && csrf !== token && (refusal.kind === 'unauthenticated' || refusal.fields.csrf)) return call(path, method, body, false); // asked under the token before
+	if (again && refusal.kind === 'denied' && refusal.fields.fresh && (await prove())) return call(path, method, body, false);
+	if (refusal.kind === 'unauthenticated' && refusal.fields.session === 'none') onSignedOut();
 	throw refusal;
 }
 
@@ -71,12 +80,17 @@ const query = (given: Record<string, string | number | null | undefined>): strin
 };
 const path = (...parts: string[]): string => `/api/${parts.map(encodeURIComponent).join('/')}`;
 
-function signed(me: Me): Me {
+/** Changes are asked for under this session's token from now on. */
+export function signed(me: Me): Me {
 	csrf = me.csrf;
 	return me;
 }
 
-export const login = async (name: string, password: string): Promise<Me> => signed((await post('/api/login', { name, password })) as Me);
+/** Who it is, or a ticket for the second proof. */
+export async function login(name: string, password: string): Promise<Me | { ticket: string; ways: string[] }> {
+	const told = (await post('/api/login', { name, password })) as Me | { ticket: string; ways: string[] };
+	return 'ticket' in told ? told : signed(told);
+}
 export const logout = (): Promise<unknown> => post('/api/logout');
 export const whoAmI = async (): Promise<Me> => signed((await get('/api/me')) as Me);
 export const readDesks = async (): Promise<DeskSpec[]> => (await get('/api/desks')) as DeskSpec[];
@@ -101,10 +115,17 @@ export function freshOf(refusal: unknown): Item | null {
 	return item && typeof item === 'object' ? decodeItem(item) : null;
 }
 
-export const enrol = async (code: string, public_key: string): Promise<string> => {
-	const answer = (await post('/api/tablet/enrol', { code, public_key })) as { device: string } | string;
-	return typeof answer === 'string' ? answer : answer.device;
-};
+/** A device as the server knows it. `renew`: when to ask for the next certificate, ms. */
+export interface Certified {
+	device: string;
+	certificate: string;
+	ends: number;
+	renew: number;
+}
+export const enrol = async (code: string, public_key: string): Promise<Certified> =>
+	(await post('/api/tablet/enrol', { code, public_key })) as Certified;
+export const renewCertificate = async (device: string, at: number, signature: string): Promise<Certified> =>
+	(await post('/api/tablet/certificate', { device, at, signature })) as Certified;
 export const makeCode = async (unit: string, officer: string): Promise<{ code: string; ends: number }> =>
 	(await post('/api/tablet/codes', { unit, officer })) as { code: string; ends: number };
 export const readNearest = async (lat: number, lon: number, k: number): Promise<{ unit: string; seconds: number; metres: number }[]> =>

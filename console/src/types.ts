@@ -14,6 +14,10 @@ export interface Me {
 	language: string | null;
 	/** IANA name; absent in what a tablet kept before there was one. */
 	zone?: string;
+	/** How the person proved himself. */
+	methods?: string[];
+	/** The session serves only to set up a second factor. */
+	limited?: boolean;
 }
 
 export interface StateSpec {

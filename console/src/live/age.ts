@@ -31,6 +31,9 @@ const timeOf = ({ hour, minute, second }: Record<Shown, string>) => `${hour}:${m
 /** Time of day as 14:03:07, in the authority's time zone. */
 export const clock = (at: Instant): string => timeOf(partsOf(at));
 
+/** The day as 24.11.2026. */
+export const day = (at: Instant): string => dayOf(partsOf(at));
+
 /** Day and time, for what is not from today. */
 export function dated(at: Instant, now: Instant): string {
 	const then = partsOf(at);

@@ -1,7 +1,7 @@
 // What the tablet does by itself: measures where it is, sends what waits, listens for its alert.
 import { freshOf, hasToken, postPositions, readItem, readTablet, Refusal, setDuty, takeEdge, whoAmI } from '../api';
 import type { Item, Me, OpenEdge, TabletView } from '../types';
-import { enrolDevice, forget, knownDevice, signed, type Device } from './device';
+import { enrolDevice, forget, knownDevice, renewed, signed, type Device } from './device';
 import { alreadyTaken, drainActions, drainFixes, type Action, type Sent, type Store } from './outbox';
 import { fixFrom, type Fix } from './positions';
 import { actionStore, fixStore, openMemory, storeFix } from './store';
@@ -9,6 +9,7 @@ import { actionStore, fixStore, openMemory, storeFix } from './store';
 const POLL = 5_000; // ms: the view is read again even when the stream is silent
 const FIX_EVERY = 2_000; // ms between two kept positions
 const STILL = 10_000; // ms after which a car that has not moved says so
+const RENEW_EVERY = 600_000; // ms between two looks at the certificate
 const STILL_LONGEST = 600_000; // ms after which that is not believed any more
 
 let view = $state.raw<TabletView | null>(null);
@@ -25,6 +26,7 @@ let now = $state(Date.now());
 let outcome = $state.raw<Item | null>(null);
 let outcomeOf = ''; // the revision of the offer it was read for
 let unknownDevice = $state(false);
+let certificate = $state<'' | 'expired' | 'revoked'>('');
 
 export const patrol = {
 	get view() { return view; },
@@ -32,6 +34,8 @@ export const patrol = {
 	get outcome() { return outcome; },
 	/** The server does not know this device's key. */
 	get unknownDevice() { return unknownDevice; },
+	/** Why: its certificate has ended or was revoked; empty when the server says neither. */
+	get certificate() { return certificate; },
 	get device() { return device; },
 	get waiting() { return waitingFixes + waitingActions.length; },
 	get pending() { return waitingActions; },
@@ -103,6 +107,19 @@ async function sendAction(action: Action): Promise<Sent> {
 	}
 }
 
+function refusedDevice(error: unknown) {
+	if (!(error instanceof Refusal) || error.kind !== 'unauthenticated') return;
+	unknownDevice = true;
+	certificate = error.fields.certificate === 'expired' || error.fields.certificate === 'revoked' ? error.fields.certificate : '';
+}
+
+let looked = 0;
+async function lookAtCertificate() {
+	if (!memory || !device || Date.now() - looked < RENEW_EVERY) return;
+	looked = Date.now();
+	await renewed(memory, device, looked).catch(refusedDevice);
+}
+
 async function postFixes(batch: Fix[]): Promise<number | null | 'invalid'> {
 	if (!device) return null;
 	try {
@@ -111,7 +128,7 @@ async function postFixes(batch: Fix[]): Promise<number | null | 'invalid'> {
 		return accepted;
 	} catch (error) {
 		if (error instanceof Refusal && error.kind === 'offline') online = false;
-		if (error instanceof Refusal && error.kind === 'unauthenticated') unknownDevice = true;
+		refusedDevice(error);
 		return error instanceof Refusal && error.kind === 'invalid' ? 'invalid' : null;
 	}
 }
@@ -122,6 +139,7 @@ async function flush() {
 	sending = true;
 	try {
 		if (!hasToken()) await whoAmI(); // the page was opened without a network
+		await lookAtCertificate();
 		const had = (await actions.count()) > 0;
 		for (const { action, why } of await drainActions(actions, sendAction)) refused = { edge: action.edge, why };
 		await drainFixes(fixes, postFixes);
@@ -157,6 +175,7 @@ export async function duty(on: boolean): Promise<void> {
 export async function enrolHere(code: string): Promise<void> {
 	if (memory) device = await enrolDevice(memory, code);
 	unknownDevice = false;
+	certificate = '';
 }
 
 /** Ask for a code again; what waits stays and is sent under the new name. */
