@@ -1,11 +1,13 @@
 """Every call of the API is an action of the policies, or is open for a reason that is written down."""
 
 import pytest
-from tests.architecture.source import modules, names_used, tree
+from tests.architecture.source import ROOT, modules, names_used, tree
 
+from saqtau import policies
 from saqtau.kernel.access import Action
 from saqtau.web.document import openapi
 from saqtau.web.operations import ACTIONS, OPEN
+from saqtau.web.policy_page import page
 
 NO_CALL = {
     Action.ERASE_RECORD: "nobody may; the end of a term does it",
@@ -45,3 +47,8 @@ def test_each_action_is_asked_for_somewhere_in_the_web():
     used = {name for path in modules("web") if path.name != "operations.py" for name in names_used(tree(path))}
     missing = {action.name for actions in ACTIONS.values() for action in actions} - used
     assert missing <= {"MANAGE_OWN_ACCOUNT"}  # the session itself is the right to one's own account
+
+
+def test_the_page_of_the_policies_is_current():
+    """`python -m saqtau.web.policy_page docs/oversee/policies.md`"""
+    assert (ROOT / "docs" / "oversee" / "policies.md").read_text(encoding="utf-8") == page(policies.load())
