@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { concat, fromBase64, fromHex, Malformed, toBase64, toHex, utf8, type Bytes } from '../src/oversight/verify/bytes';
-import { parseLeaf, STEPS, verifyEntry, type Evidence, type Step, type Trust } from '../src/oversight/verify/entry';
+import { commitment, parseLeaf, parseRecord, STEPS, verifyEntry, type Evidence, type Step, type Trust } from '../src/oversight/verify/entry';
 import { parseEntryFile, parseProof } from '../src/oversight/verify/file';
 import { checkCosignature, checkSignature, parseCheckpoint, parseKey, parseNote } from '../src/oversight/verify/note';
 import { leafHash, nodeHash, tilePath, Tiles, verifyInclusion } from '../src/oversight/verify/tree';
@@ -45,7 +45,7 @@ describe('an entry that the ledger made', () => {
 	});
 });
 
-describe('whatever single byte is changed', () => {
+describe('whatever single byte is changed', { timeout: 120_000 }, () => {
 	test('of the record, the first step fails', async () => {
 		const one = entry(137);
 		for (const at of places(one.record!)) expect(end(await check({ ...one, record: flipped(one.record!, at) })), String(at)).toBe('commitment failed');
@@ -102,6 +102,21 @@ describe('what is not the log that we know', () => {
 		const forged = `${vectors.checkpoint}\u2014 ${line.split(' ')[1]} ${toBase64(flipped(raw, 40))}\n`;
 		expect(end(await check(entry(0), { checkpoint: forged }))).toBe('witness failed');
 	});
+	test('a key of small order, for which anybody can sign, is refused', async () => {
+		const weak = ['00'.repeat(32), `01${'00'.repeat(31)}`, `ec${'ff'.repeat(30)}7f`, `ec${'ff'.repeat(31)}`, '26e8958fc2b227b045c3f489f2ef98f0d5dfac05d3c63339b13802886d53fc05', 'c7176a703d4dd84fba3c0b760d10670f2a2053fa2c39ccc64ec7fd7792ac037a'];
+		for (const hex of weak) {
+			const raw = concat(Uint8Array.of(1), fromHex(hex));
+			const id = toHex(new Uint8Array(await crypto.subtle.digest('SHA-256', concat(utf8('log\n'), raw))).slice(0, 4));
+			await expect(parseKey(`log+${id}+${toBase64(raw)}`), hex).rejects.toThrow('anybody');
+		}
+	});
+	test('a record with a field twice fails, though it is the one that was committed to', async () => {
+		const one = entry(137);
+		const record = utf8('{"action":"picture.read","viewer":"somebody","viewer":"nobody"}');
+		const c = toHex(await commitment(one.dek!, record));
+		const leaf = utf8(`{"c":"${c}","class":"view","day":"2026-11-24","rc":"access_1y","v":1}`);
+		expect(end(await check({ ...one, record, leaf }))).toBe('commitment failed');
+	});
 	test('a tile that does not come is trouble of the way, not a finding', async () => {
 		await expect(check(entry(0), { read: () => Promise.reject(new Error('gone')) })).rejects.toThrow('gone');
 	});
@@ -154,6 +169,10 @@ describe('what cannot be read is refused', () => {
 		'', '[]', 'null', '{"v":2}', files['0']!.replace('"v":1', '"v":3'), files['0']!.replace('#0', '#1'), files['0']!.replace('index 0', 'index 00'),
 		files['0']!.replace('tlog-proof@v1', 'tlog-proof@v2'), files['0']!.replace(/"dek":"../, '"dek":"zz'), files['0']!.replace(/"dek":"[0-9a-f]+"/, '"dek":7')
 	])('as an entry file: %#', (given) => expect(() => parseEntryFile(given)).toThrow(Malformed));
+	test.each(['', '7', '[]', 'null', '{"a":1,"a":1}', '{"a":{"b":[{"c":1,"c":2}]}}', '{"a":"x","\\u0061":2}'])('as a record: %s', (given) => expect(() => parseRecord(utf8(given))).toThrow(Malformed));
+	test('but a record whose texts look like fields is read', () => {
+		for (const given of ['{}', '{"a":"\\"b\\":1","c":["x:","y\\\\"],"d":{"e":{}}}', '{"a":":"}']) expect(parseRecord(utf8(given))).toEqual(JSON.parse(given));
+	});
 	test('as a key: a short id that is not its own', async () => {
 		await expect(parseKey(vectors.log.replace(/\+[0-9a-f]{8}\+/, '+00000000+'))).rejects.toBeInstanceOf(Malformed);
 		await expect(parseKey('name')).rejects.toBeInstanceOf(Malformed);

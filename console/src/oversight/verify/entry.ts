@@ -50,6 +50,24 @@ export function parseLeaf(leaf: Bytes): Leaf {
 /** What a record is bound to its leaf by: HMAC-SHA256 under SHA256("commit" ‖ DEK). */
 export const commitment = async (dek: Bytes, record: Bytes): Promise<Bytes> => hmac(await sha256(concat(utf8('commit'), dek)), record);
 
+const fieldsOf = (value: unknown): number =>
+	value && typeof value === 'object' ? Object.values(value).reduce((sum: number, one) => sum + fieldsOf(one), Array.isArray(value) ? 0 : Object.keys(value).length) : 0;
+
+/** The fields of a record, none of which is given twice: so everybody reads the same in it. Throws Malformed. */
+export function parseRecord(record: Bytes): Record<string, unknown> {
+	const given = text(record);
+	let fields: unknown;
+	try {
+		fields = JSON.parse(given);
+	} catch {
+		throw new Malformed('the record is not JSON');
+	}
+	if (!fields || typeof fields !== 'object' || Array.isArray(fields)) throw new Malformed('the record has no fields');
+	const named = [...given.matchAll(/"(?:[^"\\]|\\.)*"(:?)/g)].filter(([, colon]) => colon).length;
+	if (named !== fieldsOf(fields)) throw new Malformed('a field of the record is given twice');
+	return fields as Record<string, unknown>;
+}
+
 type Check = () => Promise<Omit<Step, 'name'>>;
 
 async function step(name: StepName, check: Check): Promise<Step> {
@@ -72,7 +90,9 @@ export async function* verifyEntry(evidence: Evidence, checkpoint: string, trust
 	const opened = await step('commitment', async () => {
 		const { c } = parseLeaf(leaf);
 		if (!record || !dek) return lacking('erased');
-		return dek.length === 32 && same(await commitment(dek, record), c) ? done({ bytes: record.length }) : failed('other_record');
+		if (dek.length !== 32 || !same(await commitment(dek, record), c)) return failed('other_record');
+		parseRecord(record);
+		return done({ bytes: record.length });
 	});
 	yield opened;
 	if (opened.state === 'failed') return;

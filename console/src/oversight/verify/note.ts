@@ -28,6 +28,14 @@ export interface Checkpoint {
 	root: Bytes;
 }
 
+const FIELD = 2n ** 255n - 19n;
+const EIGHTH = 0x05fc536d880238b13933c6d305acdfd5f098eff289f4c345b027b2c28f95e826n;
+/** The y of the eight points of small order. */
+const SMALL_ORDER = new Set([0n, 1n, FIELD - 1n, EIGHTH, FIELD - EIGHTH]);
+
+/** Whether anybody can make signatures that hold under this key. */
+const isWeak = (key: Bytes): boolean => SMALL_ORDER.has((BigInt(`0x${toHex(key.toReversed())}`) & (2n ** 255n - 1n)) % FIELD);
+
 /** `name+hex8+base64(kind ‖ key)`. Throws Malformed, also when the short id is not that of the key. */
 export async function parseKey(vkey: string): Promise<Key> {
 	const found = /^([^\s+]+)\+([0-9a-f]{8})\+([A-Za-z0-9+/=]+)$/.exec(vkey);
@@ -36,6 +44,7 @@ export async function parseKey(vkey: string): Promise<Key> {
 	const raw = fromBase64(coded);
 	const kind = raw[0];
 	if (raw.length !== 33 || (kind !== LOG && kind !== WITNESS)) throw new Malformed('not an Ed25519 key');
+	if (isWeak(raw.slice(1))) throw new Malformed('a key that anybody can sign for');
 	const short = (await sha256(concat(utf8(`${name}\n`), raw))).slice(0, 4);
 	if (toHex(short) !== id) throw new Malformed('the id is not that of the key');
 	return { name, id: short, kind, key: raw.slice(1) };
