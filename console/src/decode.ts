@@ -116,7 +116,8 @@ export function decodeOverview(given: unknown): Overview {
 		units: list(all.units).map(decodeUnit),
 		cameras: list(all.cameras).map(decodeCamera),
 		items: list(all.items).map(decodeLine),
-		map: { bounds: bounds.length === 4 ? (bounds as [number, number, number, number]) : null, tiles: text(map.tiles) }
+		map: { bounds: bounds.length === 4 ? (bounds as [number, number, number, number]) : null, tiles: text(map.tiles) },
+		onShift: all.on_shift !== false
 	};
 }
 

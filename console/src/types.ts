@@ -122,6 +122,8 @@ export interface Overview {
 	cameras: Camera[];
 	items: ItemLine[];
 	map: { bounds: [number, number, number, number] | null; tiles: string | null };
+	/** Whether pictures and the past are open now; dispatch is in any case. */
+	onShift: boolean;
 }
 
 export interface Candidate {

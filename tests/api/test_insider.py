@@ -61,12 +61,14 @@ async def test_off_shift_help_goes_on_and_pictures_and_the_past_are_closed(house
         client = await house.signed_in("inspector")
         assert (await client.get(f"/api/items/{item.id}")).status_code == 200
         assert (await client.get("/api/items")).status_code == 200
+        assert (await client.get("/api/overview")).json()["on_shift"] is False  # he is warned, not locked out
         crop = await client.get(f"/api/items/{item.id}/pictures/crop")
         assert (crop.status_code, crop.json()["fields"]) == (403, {"policy": "evidence-on-shift"})
         path, asked = plate(house, purpose="case", case="УД-12/2026")
         assert (await client.get(path, params=asked)).json()["fields"] == {"policy": "evidence-on-shift"}
         overseer = await house.signed_in("prosecutor")
         assert (await overseer.get(f"/api/items/{item.id}/pictures/crop")).content == CROP
+        assert (await overseer.get("/api/overview")).json()["on_shift"] is True
     finally:
         await house.owner.execute("update shifts set since = since + $1, until = until + $1", 400 * DAY)
 

@@ -18,6 +18,7 @@ let skew = 0;
 let now = $state(Date.now());
 let unitCount = $state(0);
 let duty = $state(0);
+let onShift = $state(true);
 let mapInfo = $state.raw<Overview['map']>({ bounds: null, tiles: null });
 let arrived = $state.raw<{ lines: ItemLine[] }>({ lines: [] });
 const units = new Map<string, Unit>();
@@ -38,6 +39,8 @@ export const room = {
 	get unitCount() { return unitCount; },
 	get onDuty() { return duty; },
 	get map() { return mapInfo; },
+	/** False: the register of shifts knows nothing of this one. Dispatch goes on; pictures and the past are closed. */
+	get onShift() { return onShift; },
 	/** Items that were not here before, of the last news. */
 	get arrived() { return arrived.lines; },
 	units: units as ReadonlyMap<string, Unit>,
@@ -88,6 +91,7 @@ async function refill(): Promise<number> {
 	heard = Date.now();
 	cameras = all.cameras;
 	mapInfo = all.map;
+	onShift = all.onShift;
 	units.clear();
 	statusRev.clear();
 	for (const unit of all.units) units.set(unit.id, unit);

@@ -106,6 +106,13 @@ class Access:
         """Whether it would be allowed now; leaves no entry. Raises Refused(UNAVAILABLE)."""
         return self.decides(viewer, await self._with_facts(viewer, request)).allow
 
+    async def on_shift(self, viewer: Viewer) -> bool:
+        """Whether pictures, history and exports are open to this person now; help is, in any case."""
+        if viewer.role in UNBOUND:
+            return True
+        wish = AccessRequest(action=Action.READ_PICTURE, purpose=Purpose.INCIDENT)
+        return (await self._with_facts(viewer, wish)).facts.on_shift
+
     async def choose(self, viewers: Sequence[Viewer], wishes: Iterable[AccessRequest]) -> tuple[Viewer, AccessRequest]:
         """The first role and wish that the policies allow; else the first of each, so that the denial is of something.
 

@@ -16,7 +16,7 @@ from saqtau.kernel.clock import Instant
 from saqtau.kernel.errors import Kind, Refused
 from saqtau.web.answers import answers
 from saqtau.web.auth import counted, session_of, signed_in
-from saqtau.web.looking import may, watching
+from saqtau.web.looking import may, viewers_of, watching
 from saqtau.web.parts import Parts, parts_of
 from saqtau.web.sessions import Session
 from saqtau.web.stream import LiveAnswer, Watch
@@ -57,7 +57,10 @@ class MapSeen(msgspec.Struct, frozen=True):
 
 
 class Overview(msgspec.Struct, frozen=True):
-    """Everything a console shows when it starts. The stream goes on behind `feed`."""
+    """Everything a console shows when it starts. The stream goes on behind `feed`.
+
+    on_shift: whether pictures and the past are open to this person now; dispatch is in any case.
+    """
 
     now: Instant
     feed: int
@@ -65,6 +68,7 @@ class Overview(msgspec.Struct, frozen=True):
     cameras: list[CameraSeen]
     items: list[ItemLine]
     map: MapSeen
+    on_shift: bool
 
 
 def _unit_seen(unit: UnitView) -> UnitSeen:
@@ -123,6 +127,7 @@ async def overview(request: Request[Any, Any, Any]) -> Overview:
         cameras=await _cameras(parts, session),
         items=items,
         map=map_seen(parts),
+        on_shift=any([await parts.access.on_shift(viewer) for viewer in viewers_of(session)]),
     )
 
 
