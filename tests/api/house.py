@@ -109,7 +109,7 @@ def door(ledger_pool, pool, js, folder, clock):
 
 @contextlib.asynccontextmanager
 async def standing(
-    engine, database, folder: Path, *, desks: Desks | None = None, clock=None, limits=WIDE, **more
+    engine, database, folder: Path, *, desks: Desks | None = None, clock=None, limits=WIDE, port=0, **more
 ) -> AsyncIterator[House]:
     """A house with its people: one of each role, of region 2 (Almaty) unless the name says otherwise."""
     clock = clock or Time()
@@ -129,15 +129,15 @@ async def standing(
             history=History(folder / "history", b"k" * 32), **more,
         )  # fmt: skip
         app = create_app(parts)
-        house = House(parts, app, await stack.enter_async_context(serving(app)), owner)
+        house = House(parts, app, await stack.enter_async_context(serving(app, port)), owner)
         async with house.clients:
             yield house
 
 
 @contextlib.asynccontextmanager
-async def serving(app) -> AsyncIterator[str]:
+async def serving(app, port=0) -> AsyncIterator[str]:
     """The application on a port of its own; its address."""
-    running = server(app, "127.0.0.1", 0)
+    running = server(app, "127.0.0.1", port)
     task = asyncio.create_task(running._serve())
     try:
         while not running.started and not task.done():
