@@ -11,7 +11,7 @@ import msgspec
 
 from saqtau.jurisdiction import Jurisdiction
 from saqtau.kernel.clock import Instant
-from saqtau.report.figures import LOOKS, LogEnd, Published, Shown, Total, share, total
+from saqtau.report.figures import FEW, LOOKS, LogEnd, Published, Shown, Total, share, total
 
 LANGUAGES: Final = ("kk", "ru", "en")
 Language = Literal["kk", "ru", "en"]
@@ -135,8 +135,12 @@ def _count(say: Words, count: int | None) -> str:
     return say("few") if count is None else number(count)
 
 
-def _total(say: Words, found: Total) -> str:
-    return say("more", count=number(found.count)) if found.withheld else number(found.count)
+def _total(found: Total) -> str:
+    """A sum; where cells are withheld, what it is at least and at most, as anybody could reckon from the cells."""
+    if not found.withheld:
+        return number(found.count)
+    most = found.count + (FEW - 1) * found.withheld
+    return f"{number(found.count + found.withheld)}–{number(most)}"
 
 
 def _percent(say: Words, percent: int | None) -> str:
@@ -151,7 +155,7 @@ def _looks(figures: Published, say: Words) -> Section:
         ones = [one for one in allowed if one.key[0] == kind]
         rows += [(say(f"kind.{kind}"), *_whom(say, one), _count(say, one.count)) for one in ones]
         strong.append(len(rows))
-        rows.append((say(f"kind.{kind}"), say("total"), "", _total(say, total(ones))))
+        rows.append((say(f"kind.{kind}"), say("total"), "", _total(total(ones))))
     asked = [one for one in allowed if one.key[0] in _ASKED]
     named = share(total(one for one in asked if one.key[1] in NAMED), total(asked))
     return Section(
@@ -174,7 +178,7 @@ def _whom(say: Words, one: Shown) -> tuple[str, str]:
 def _denied(figures: Published, say: Words) -> Section:
     ones = [one for one in figures.looks if one.key[0] == "denied"]
     rows = [(*_whom(say, one), _count(say, one.count)) for one in ones]
-    rows.append((say("total"), "", _total(say, total(ones))))
+    rows.append((say("total"), "", _total(total(ones))))
     return Section(
         title=say("denied"),
         text=(say("denied.why"),),
@@ -186,20 +190,21 @@ def _break_glass(figures: Published, say: Words) -> Section:
     section = _partition(say, "break", "review", "review", figures.reviews)
     in_time = total(one for one in figures.reviews if one.key == ("in_time",))
     told = _percent(say, share(in_time, total(figures.reviews)))
-    return msgspec.structs.replace(section, after=(say("review.share", share=told),))
+    return msgspec.structs.replace(section, after=(say("review.share", share=told),)) if figures.reviews else section
 
 
 def _partition(
     say: Words, topic: str, head: str, words: str, partition: Sequence[Shown], *, adds_up: bool = True
 ) -> Section:
     rows = [(say(f"{words}.{one.key[0]}"), _count(say, one.count)) for one in partition]
+    if not rows:
+        return Section(title=say(topic), text=(say(f"{topic}.why"),), after=(say("none"),))
     if adds_up:
-        rows.append((say("total"), _total(say, total(partition))))
+        rows.append((say("total"), _total(total(partition))))
     return Section(
         title=say(topic),
         text=(say(f"{topic}.why"),),
         table=Table((say(head), say("count")), tuple(rows), figures=(1,), strong=(len(rows) - 1,) if adds_up else ()),
-        after=() if rows else (say("none"),),
     )
 
 
@@ -237,7 +242,7 @@ def _seconds(say: Words, millis: int | None) -> str:
 def _cameras(figures: Published, say: Words, law: Jurisdiction) -> Section:
     names = {str(one.code): getattr(one, say.language) for one in law.regions.list}
     rows = [(names.get(one.key[0], one.key[0]), _count(say, one.count)) for one in figures.cameras]
-    rows.append((say("total"), _total(say, total(figures.cameras))))
+    rows.append((say("total"), _total(total(figures.cameras))))
     return Section(
         title=say("cameras"),
         table=Table((say("region"), say("count")), tuple(rows), figures=(1,), strong=(len(rows) - 1,)),

@@ -15,7 +15,7 @@ h1 { font-size: 1.6rem; line-height: 1.25; margin: 0; } h2 { font-size: 1.2rem; 
 th, td { text-align: left; vertical-align: top; padding: .3rem .75rem .3rem 0; border-bottom: 1px solid #8886; }
 td.figure, th.figure { text-align: right; font-variant-numeric: tabular-nums; white-space: nowrap; }
 tr.sum { font-weight: 700; } .code { font-family: ui-monospace, monospace; overflow-wrap: anywhere; font-size: .85em; }
-pre { overflow-x: auto; border: 1px solid #8886; padding: .75rem; font-size: .8rem; }
+pre { white-space: pre-wrap; overflow-wrap: anywhere; border: 1px solid #8886; padding: .75rem; font-size: .8rem; }
 @media print { body { max-width: none; padding: 0; } h2, tr, pre { break-inside: avoid; } }
 """
 
@@ -51,7 +51,7 @@ def _section(section: Section, at: int) -> Iterable[str]:
             yield f"<li>{escape(point)}</li>"
         yield "</ul>"
     for block in section.blocks:
-        yield f'<pre tabindex="0">{escape(block)}</pre>'
+        yield f"<pre>{escape(block)}</pre>"
     for text in section.after:
         yield f"<p>{escape(text)}</p>"
     yield "</section>"

@@ -1,10 +1,13 @@
 """The public report: three languages, the same bytes each time, and nothing in it that names the few."""
 
+import io
 import json
 import re
 from importlib.resources import files
 
+import msgspec
 import pytest
+from PIL import Image
 from tests.unit.report.month import ORIGIN, ROOT, month
 
 from saqtau.jurisdiction import load
@@ -65,7 +68,15 @@ def test_a_small_number_is_withheld_and_its_sum_says_that_it_misses_something() 
     page = to_html(compose(published(month()), "en", LAW)).decode()
     assert "<td>Refused wishes</td>" not in page
     assert re.search(r"Inspector</td><td class=\"figure\">1–4</td>", page)
-    assert "12 and more" in page
+    assert ">13–16<" in page
+
+
+def test_a_line_of_a_checkpoint_is_never_cut_on_paper_however_long_it_is() -> None:
+    long = month().logs[0].note + "\N{EM DASH} " + "witness" * 30 + " " + "A" * 104 + "\n"
+    blocks = compose(published(month(logs=(msgspec.structs.replace(month().logs[0], note=long),))), "en", LAW)
+    whole = to_pictures(blocks)
+    edge = [Image.open(io.BytesIO(page)).convert("L") for page in whole]
+    assert all(page.crop((page.width - 20, 0, page.width, page.height)).getextrema() == (255, 255) for page in edge)
 
 
 def test_the_share_is_told_only_of_what_is_shown() -> None:
