@@ -30,6 +30,7 @@ RECORDS: Final = 10_000
 _AT_ONCE: Final = 16 * WIDTH
 _HASH: Final = 32
 _CACHED_LOGS: Final = 64
+_LEVELS, _INDICES = 8, 2**48  # beyond them no tile can be
 
 _LOGS = "select id, origin, kind, region, year, vkey, size, root, at from ledger_log order by origin"
 _NOTE = "select id, size, note from ledger_log where origin = $1"
@@ -40,6 +41,12 @@ _TILE = """
     select l.id, l.size, case when t.hashes is null and $2 > 0 then l.edge end as edge, t.hashes
     from ledger_log l left join ledger_tile t on t.log = l.id and t.level = $2 and t.index = $3
     where l.origin = $1
+"""
+_BUNDLE = """
+    select l.size, (
+        select string_agg(p.leaves, ''::bytea order by p.first) from ledger_pack p
+        where p.log = l.id and p.first >= $2 and p.first < $3) as leaves
+    from ledger_log l where l.origin = $1
 """
 _PACKS = "select first, leaves from ledger_pack where log = $1 and first >= $2 and first < $3 order by first"
 _SEALED = """
@@ -118,32 +125,44 @@ async def tile(pg: Any, origin: str, path: TilePath) -> bytes:
     Raises Refused: NOT_FOUND (`origin`, or `path`: beyond the log), UNAVAILABLE.
     """
     with refusals():
-        level = 0 if path.level == ENTRIES else path.level
-        row = await pg.fetchrow(_TILE, origin, level, path.index) if level < 8 and path.index < 2**48 else None
-        if row is None and level < 8:
+        if path.level >= _LEVELS or path.index >= _INDICES:
             await _log(pg, origin)
-        there = 0 if row is None else (row["size"] >> (BITS * level)) - path.index * WIDTH
-        if row is None or there < path.width:
-            raise Refused(Kind.NOT_FOUND, f"{origin}: {path.text} is beyond the log", path="unknown")
+            raise _beyond(origin, path)
         if path.level == ENTRIES:
-            return await _bundle(pg, row["id"], path)
+            return await _bundle(pg, origin, path)
+        row = await pg.fetchrow(_TILE, origin, path.level, path.index)
+        there = await _there(pg, origin, path, row)
         if row["hashes"] is not None:
             hashes: bytes = row["hashes"]
-        elif level == 0:
-            entries = unpack_entries(await _bundle(pg, row["id"], path))
-            hashes = b"".join(leaf_hashes(entries))
+        elif path.level == 0:
+            hashes = b"".join(leaf_hashes(unpack_entries(await _bundle(pg, origin, path))))
         else:
-            start = _HASH * sum(row_widths(row["size"])[1:level])
+            start = _HASH * sum(row_widths(row["size"])[1 : path.level])
             hashes = row["edge"][start : start + _HASH * min(there, WIDTH)]
         return hashes[: _HASH * path.width]
 
 
-async def _bundle(pg: Any, log: int, path: TilePath) -> bytes:
+async def _bundle(pg: Any, origin: str, path: TilePath) -> bytes:
     start = path.index * WIDTH
-    rows = await pg.fetch(_PACKS, log, start, start + path.width)
-    data = b"".join(row["leaves"] for row in rows)
-    entries = unpack_entries(data)
-    return data if len(entries) == path.width else pack_entries(entries[: path.width])
+    row = await pg.fetchrow(_BUNDLE, origin, start, start + path.width)
+    there = await _there(pg, origin, path, row)
+    data: bytes = row["leaves"]
+    return data if there == path.width == WIDTH else pack_entries(unpack_entries(data)[: path.width])
+
+
+async def _there(pg: Any, origin: str, path: TilePath, row: Any) -> int:
+    """How many hashes or entries from the tile's first on there are, at least its width. Raises Refused(NOT_FOUND)."""
+    if row is None:
+        await _log(pg, origin)
+        raise _beyond(origin, path)
+    there: int = (row["size"] >> (BITS * max(path.level, 0))) - path.index * WIDTH
+    if there < path.width:
+        raise _beyond(origin, path)
+    return min(there, WIDTH)
+
+
+def _beyond(origin: str, path: TilePath) -> Refused:
+    return Refused(Kind.NOT_FOUND, f"{origin}: {path.text} is beyond the log", path="unknown")
 
 
 class Proofs:
