@@ -120,14 +120,12 @@ async def test_a_sixth_glass_waits_for_the_reviews_of_five(ruled):
     assert (answer.status_code, answer.json()["fields"]["unreviewed"]) == (429, "5")
 
 
-@pytest.mark.parametrize(
-    ("body", "field"), [({"reason": "short"}, "reason"), ({"item": "x"}, "item"), ({"for": "ever"}, "for")]
-)
-async def test_a_wish_without_its_words_is_refused(ruled, body, field):
+async def test_a_wish_without_its_words_is_refused(ruled):
     item, _ = await open_hit(ruled, region=7)
     duty = await ruled.signed_in("duty")
-    answer = await duty.post("/api/break-glass", json={"item": item.id, "reason": REASON, **body})
-    assert (answer.status_code, list(answer.json()["fields"])) == (400, [field])
+    for body, field in (({"reason": "short"}, "reason"), ({"item": "x"}, "item"), ({"for": "ever"}, "for")):
+        answer = await duty.post("/api/break-glass", json={"item": item.id, "reason": REASON, **body})
+        assert (answer.status_code, list(answer.json()["fields"])) == (400, [field])
 
 
 async def test_patrol_and_administrator_break_no_glass(ruled):

@@ -90,7 +90,7 @@ async def answer(ground: Ground, stop: asyncio.Event) -> None:
 async def watch_policies(pool: Any, access: Access) -> PolicyWatch:
     """What is in force from now on; at the first start of all, the policies of the release, with their leaf.
 
-    Raises Refused: INVALID when what is in force breaks a law, UNAVAILABLE.
+    Raises Refused: INVALID when the release's own break a law, UNAVAILABLE.
     """
     bundled, schema = policies.texts()
 

@@ -79,6 +79,8 @@ def create_app(parts: Parts) -> Litestar:
     app.state.doorkeeper = Doorkeeper(parts)
     app.state.provider = None if parts.accounts.issuer is None else Provider(parts.accounts.issuer, parts.clock)
     app.state.publisher = Publisher(parts.js, parts.pg)
+    # a package holds a connection while it asks for others: no more of them at once than the pool can bear
+    app.state.packing = asyncio.Semaphore(2)
     app.state.standing = Standing(parts.access, parts.clock)
     return app
 

@@ -157,7 +157,8 @@ async def package(request: Request[Any, Any, Any], export_id: ExportId) -> ASGIA
     grant = await parts.access.open(viewer, wish, {"item": asked.item})
     answer = CountedAnswer(parts, grant)
     try:
-        found = await fetched(parts, grant, export_id)
+        async with request.app.state.packing:
+            found = await fetched(parts, grant, export_id)
     except BaseException:
         await answer.close()
         raise
