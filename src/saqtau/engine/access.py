@@ -92,6 +92,11 @@ class Access:
         """The logs that this process enters into."""
         return self._ledger
 
+    @property
+    def waiting(self) -> int:
+        """Entries that wait in memory to be written."""
+        return len(self._waiting)
+
     def adopt(self, policies: Policies) -> None:
         """Decide by these policies from now on; grants that are open serve their time, live views are asked again."""
         self.policies = policies

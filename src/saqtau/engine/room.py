@@ -16,7 +16,7 @@ import structlog
 
 from saqtau.engine import broker
 from saqtau.engine.failures import told
-from saqtau.engine.journal import READS, STREAMS, Stream, ensure_streams
+from saqtau.engine.journal import FEED, POSITIONS, READS, Stream, ensure_streams
 from saqtau.kernel.errors import Refused
 
 log = structlog.get_logger()
@@ -24,6 +24,8 @@ log = structlog.get_logger()
 RESERVE: Final = 512 << 20
 """Bytes of the disk that the journal leaves to PostgreSQL and the logs."""
 EVERY: Final = 1.0
+HELD: Final = (READS, POSITIONS, FEED)
+"""Not LATE: it is a trickle, and only while the ledger has no room either; dispatch lives on it then."""
 
 
 class Room:
@@ -36,7 +38,7 @@ class Room:
         again: Callable[[], Awaitable[None]],
         *,
         reserve: int = RESERVE,
-        streams: tuple[Stream, ...] = STREAMS,
+        streams: tuple[Stream, ...] = HELD,
     ) -> None:
         self.held = False
         self._folder = folder

@@ -4,6 +4,8 @@ from typing import Any
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 
+from saqtau.engine.access import Access
+
 REGISTRY = CollectorRegistry()
 REQUESTS = Counter("saqtau_web_requests", "Requests answered.", ("call", "status"), registry=REGISTRY)
 SECONDS = Histogram(
@@ -14,10 +16,14 @@ STREAMS = Gauge("saqtau_web_streams", "Open live streams.", registry=REGISTRY)
 FEED = Gauge("saqtau_web_feed_sequence", "Feed sequence this process has told.", registry=REGISTRY)
 PICTURES = Counter("saqtau_web_picture_bytes", "Bytes of pictures served under a grant.", registry=REGISTRY)
 PACKAGES = Counter("saqtau_web_package_bytes", "Bytes of export packages served under a grant.", registry=REGISTRY)
+WAITING = Gauge("saqtau_web_entries_waiting", "Entries that wait for ledger or journal.", registry=REGISTRY)
+LOST = Gauge("saqtau_web_entries_lost", "Entries that neither ledger nor journal took.", registry=REGISTRY)
 
 
-def written(hub: Any) -> bytes:
+def written(hub: Any, access: Access) -> bytes:
     """The text of all figures."""
+    WAITING.set(access.waiting)
+    LOST.set(access.lost)
     STREAMS.set(hub.clients)
     FEED.set(hub.last)
     return generate_latest(REGISTRY)

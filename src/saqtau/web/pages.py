@@ -93,7 +93,10 @@ async def _loopback_or_administrator(connection: Any, handler: Any) -> None:
 @get("/metrics", guards=[counted, _loopback_or_administrator], include_in_schema=False, sync_to_thread=False)
 def figures(request: Request[Any, Any, Any]) -> Response[bytes]:
     """Counts of this process for Prometheus."""
-    return Response(metrics.written(request.app.state.hub), media_type="text/plain; version=0.0.4; charset=utf-8")
+    return Response(
+        metrics.written(request.app.state.hub, parts_of(request).access),
+        media_type="text/plain; version=0.0.4; charset=utf-8",
+    )
 
 
 def find_page(dist: Path, path: str) -> Path:
