@@ -16,6 +16,7 @@ export function sayNow(text: string): void {
 /** What happened, what was kept, what to do; then the fields concerned. */
 export function refusalText(error: unknown): string {
 	if (!(error instanceof Refusal)) return t('error.unexpected');
+	if (error.fields.fresh) return t('error.fresh');
 	if (error.fields.code === 'wrong') return t('error.code');
 	const told = t(`error.${error.kind}` as Key);
 	const fields = Object.entries(error.fields)
