@@ -81,7 +81,7 @@ def test_no_answer_of_a_witness_is_believed_beyond_its_size(status, media, text)
     assert len(heard.told) <= 200
 
 
-@given(st.integers(1, 2**40))
+@given(st.integers(1, 2**36))
 def test_a_cosignature_of_the_witness_is_taken_from_among_others(seconds):
     note = parse_note(LOG.note(5))
     line, other = WITNESS.cosign(note.body, seconds), signer("other.test", 8).cosign(note.body, seconds)
