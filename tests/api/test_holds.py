@@ -74,6 +74,12 @@ async def test_one_entry_of_the_ledger_is_held(ruled):
     assert unknown.status_code == 404
 
 
+async def test_a_wish_names_its_kind_and_is_refused_by_it(ruled):
+    item, _ = await open_hit(ruled)
+    _, answer = await placed(ruled, item.id, kind="everything")
+    assert (answer.status_code, answer.json()["fields"]) == (400, {"kind": "invalid"})
+
+
 async def test_an_operator_holds_nothing(ruled):
     item, _ = await open_hit(ruled)
     operator = await ruled.signed_in("operator")

@@ -21,7 +21,7 @@ class Kind(StrEnum):
 class Refused(Exception):  # noqa: N818 - a refusal is an answer, not a fault
     """An answer that says no: a kind, the fields concerned (name -> translatable key) and a sentence for the log."""
 
-    def __init__(self, kind: Kind, message: str, **fields: str) -> None:
+    def __init__(self, kind: Kind, message: str, /, **fields: str) -> None:
         super().__init__(message)
         self.kind = kind
         self.message = message
