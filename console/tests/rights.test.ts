@@ -38,7 +38,7 @@ test('of two edges with one name the first is the one that is drawn', () => {
 	expect(decodeItem({ id: 'i', desk: 'd', state: 's', edges }).edges).toEqual(edges.slice(0, 2));
 });
 test('what the server leaves out is empty, not broken', () => {
-	expect(decodeOverview({ now: 1, feed: 2 })).toEqual({ now: 1, feed: 2, units: [], cameras: [], items: [], map: { bounds: null, tiles: null } });
+	expect(decodeOverview({ now: 1, feed: 2 })).toEqual({ now: 1, feed: 2, units: [], onShift: true, cameras: [], items: [], map: { bounds: null, tiles: null } });
 	expect(recommendationOf({ recommendation: null })).toBeNull();
 	expect(recommendationOf({})).toBeNull();
 });
