@@ -16,7 +16,8 @@ VERBS = (
     ("user", "disable"), ("user", "unblock"),
     ("user", "link"), ("user", "unlink"),
     ("user", "take-keys"), ("report",), ("witness",), ("witness", "init"), ("witness", "add-log"), ("witness", "run"),
-    ("witness", "key"), ("witness", "logs"), ("witness", "evidence"),
+    ("witness", "key"), ("witness", "logs"), ("witness", "evidence"), ("policy",), ("policy", "list"),
+    ("policy", "show"), ("policy", "diff"), ("policy", "propose"), ("policy", "approve"), ("policy", "refuse"),
 )  # fmt: skip
 
 
