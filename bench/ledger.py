@@ -208,7 +208,8 @@ async def main(server, other, quick):
         async with postgres.pool(other, postgres.APP, 4) as pool:
             size = 300_000 if quick else 10_000_000
             await grow(pool, Lane(pool, signers.signer(BIG), now, ids), size)
-            await audited(pool, size)
+            async with pool.acquire() as pg:
+                await audited(pg, size)
             await prove(pool, min(size, 1_000_000), seconds)
 
 

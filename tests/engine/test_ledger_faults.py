@@ -175,7 +175,8 @@ class Life(RuleBasedStateMachine):
 
 def test_nothing_acknowledged_is_lost_whatever_is_lost_on_the_way(database):
     Life.server = database
-    run_state_machine_as_test(Life, settings=settings(stateful_step_count=15))
+    examples = 40 if settings.default.max_examples <= 100 else 1_000  # each is a life in a real PostgreSQL
+    run_state_machine_as_test(Life, settings=settings(stateful_step_count=15, max_examples=examples))
 
 
 @pytest.fixture
@@ -192,6 +193,12 @@ async def test_while_the_database_is_away_every_waiter_is_refused_and_then_serve
     faulty.faults.extend(["lost before"] * 10_000)
     answers = await asyncio.gather(*(ledger.append(draft(n, region=91)) for n in range(50)), return_exceptions=True)
     assert {(one.kind, one.fields["ledger"]) for one in answers} == {(Kind.UNAVAILABLE, "unavailable")}
+    with pytest.raises(Refused) as refused:
+        await ledger.append_all([draft(n, region=91) for n in range(5_000)])
+    assert refused.value.kind is Kind.UNAVAILABLE
+    with pytest.raises(Refused) as refused:
+        await ledger.append_all([draft(region=91), draft(region=100)])
+    assert "region" in refused.value.fields
     faulty.faults.clear()
     placed = await ledger.append(draft(region=91))
     assert placed.index == len(await leaves(pool, placed.origin)) - 1 == 1

@@ -9,6 +9,7 @@ lies in: only committed checkpoints are ever served.
 
 import asyncio
 import re
+from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, Final
@@ -95,24 +96,31 @@ class Ledger:
     async def append_all(self, drafts: Sequence[Draft]) -> list[Placed]:
         """Enter drafts, in their order within each log. When it raises, none is acknowledged, but some may be there."""
         placed = [Placed("", -1)] * len(drafts)
-        flights: list[asyncio.Task[None]] = []
+        flights: deque[tuple[asyncio.Future[int], str, list[int]]] = deque()
 
-        async def fly(lane: Lane, origin: str, numbered: list[tuple[int, Entry]]) -> None:
-            first = await lane.put([entry for _, entry in numbered])
-            for index, (number, _) in enumerate(numbered, first):
+        async def land() -> None:
+            future, origin, numbers = flights.popleft()
+            for index, number in enumerate(numbers, await future):
                 placed[number] = Placed(origin, index)
 
-        async with asyncio.TaskGroup() as group:
+        try:
             for start in range(0, len(drafts), _PARCEL):
-                by_lane: dict[str, tuple[Lane, list[tuple[int, Entry]]]] = {}
+                by_lane: dict[str, tuple[Lane, list[int], list[Entry]]] = {}
                 for number, draft in enumerate(drafts[start : start + _PARCEL], start):
                     lane, origin, entry = await self._prepare(draft)
-                    by_lane.setdefault(origin, (lane, []))[1].append((number, entry))
-                flights = [one for one in flights if not one.done()]
-                flights += [group.create_task(fly(lane, origin, some)) for origin, (lane, some) in by_lane.items()]
+                    _, numbers, entries = by_lane.setdefault(origin, (lane, [], []))
+                    numbers.append(number)
+                    entries.append(entry)
+                for origin, (lane, numbers, entries) in by_lane.items():
+                    flights.append((lane.put(entries), origin, numbers))
                 while len(flights) > _FLIGHTS:
-                    await flights.pop(0)
+                    await land()
                 await asyncio.sleep(0)
+            while flights:
+                await land()
+        finally:
+            for future, _, _ in flights:  # it was refused, or its caller went away: what still waits is not entered
+                future.cancel()
         return placed
 
     async def within(self, pg: Any, drafts: Sequence[Draft]) -> list[Placed]:
