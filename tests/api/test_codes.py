@@ -1,6 +1,7 @@
 """Password and a code of an application as the second way in; codes of paper; sessions that serve to set one up."""
 
 import asyncio
+import re
 
 import msgspec
 import pyotp
@@ -13,6 +14,7 @@ from tests.api.test_passkeys import add, newcomer
 from saqtau.kernel.clock import MINUTE, SECOND
 from saqtau.kernel.errors import Refused
 from saqtau.web import totp
+from saqtau.web.document import openapi as document
 from saqtau.web.people import set_password
 from saqtau.web.throttle import free
 
@@ -231,3 +233,16 @@ async def test_a_new_password_of_my_own_ends_my_other_sessions_and_keeps_this_on
     assert stale.json()["fields"] == {"fresh": "prove_again"}
     await set_password(house.owner, "codes.reset", PASSWORD, house.parts.clock())
     assert (await here.get("/api/me")).status_code == 401
+
+
+async def test_what_takes_two_people_is_approved_only_after_a_proof_of_the_last_minutes(house):
+    prosecutor = await house.signed_in("prosecutor")
+    house.parts.clock.ahead += 6 * MINUTE
+    asked = 0
+    for path, methods in document()["paths"].items():
+        for call in methods.values():
+            if call["operationId"] in {"approveExport", "approvePolicy", "liftHold"}:
+                answer = await prosecutor.post(re.sub(r"\{[^}]*\}", "x", path), json={})
+                assert (answer.status_code, answer.json()["fields"]) == (403, {"fresh": "prove_again"}), path
+                asked += 1
+    assert asked == 3

@@ -25,6 +25,8 @@ from saqtau.web.sessions import COOKIE, LIFE, Session, find_session, open_sessio
 from saqtau.web.throttle import bounds, count_attempt, forget_attempts
 
 _TOKEN_LENGTH: Final = 43  # 32 bytes in base64
+SOON: Final = 5
+"""Minutes after a proof within which keys may be changed, and what takes two people approved."""
 Admitted = tuple[str, Session]
 """The token for the cookie, and the session it opens."""
 Guard = Callable[[ASGIConnection[Any, Any, Any, Any], BaseRouteHandler], Awaitable[None]]

@@ -35,6 +35,13 @@ LANGUAGES: Final = frozenset({"kk", "ru", "en"})
 SHORTEST, LONGEST = 12, 128
 """Characters of a password (NIST SP 800-63B: length counts, rules of composition do not)."""
 
+FIRST_GUESSES: Final = (
+    "saqtau", "сақтау", "сактау", "police", "polisia", "полиция", "kazakhstan", "qazaqstan", "казахстан", "қазақстан",
+    "astana", "астана", "almaty", "алматы", "password", "parol", "пароль", "құпиясөз", "qwerty", "йцукен", "123456",
+    "operator", "оператор", "inspector", "инспектор", "prosecutor", "прокурор", "patrol", "патруль", "admin", "админ",
+)  # fmt: skip
+"""What a guesser tries here first: the house, the country, its cities, the roles, the keyboard."""
+
 _ACCOUNT = re.compile(r"[a-z0-9._-]{1,32}", re.ASCII)
 _UNIT = re.compile(r"[A-Za-z0-9._-]{1,32}", re.ASCII)
 _MAKE_OF_PASSWORDS = "abcdefghjkmnpqrstuvwxyz23456789"  # no letter that is mistaken for another one
@@ -91,10 +98,18 @@ def make_password() -> str:
     return "-".join("".join(secrets.choice(_MAKE_OF_PASSWORDS) for _ in range(4)) for _ in range(5))
 
 
-def check_password(word: str) -> str:
-    """The password itself. Raises Refused(INVALID) when it is too short or too long."""
+def check_password(word: str, account: str) -> str:
+    """The password itself.
+
+    Raises Refused(INVALID): too short, too long, or easy: little is left without the words a guesser tries here first.
+    """
     if not SHORTEST <= len(word) <= LONGEST:
         raise Refused(Kind.INVALID, f"a password has {SHORTEST} to {LONGEST} characters", password="length")  # noqa: S106
+    rest = word.casefold()
+    for known in sorted((*FIRST_GUESSES, *re.split(r"[._-]", account), account), key=len, reverse=True):
+        rest = rest.replace(known, "") if len(known) > 2 else rest
+    if len(rest) < SHORTEST // 2 or len(set(rest)) < 5:
+        raise Refused(Kind.INVALID, "a password that is guessed first: more words, other ones", password="easy")  # noqa: S106
     return word
 
 
@@ -119,7 +134,7 @@ async def add_person(pg: Any, person: Person, password: str | None, now: Instant
     """
     check_person(person)
     made = make_password() if password is None else None
-    kept = await asyncio.to_thread(hash_password, check_password(password or made or ""))
+    kept = await asyncio.to_thread(hash_password, check_password(password or made or "", person.id))
     try:
         await pg.execute(
             """insert into people (id, name, roles, regions, unit, language, password, created, changed)
@@ -143,7 +158,7 @@ async def set_password(pg: Any, account: str, password: str, now: Instant, *, ke
 
     Raises Refused: INVALID, NOT_FOUND.
     """
-    word = await asyncio.to_thread(hash_password, check_password(password))
+    word = await asyncio.to_thread(hash_password, check_password(password, account))
     return await _change(pg, account, kept, "password = $2, changed = $3", word, now)
 
 

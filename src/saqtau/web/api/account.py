@@ -14,6 +14,7 @@ from saqtau.web.answers import answers
 from saqtau.web.api.entry import Options
 from saqtau.web.api.session import Me, let_in
 from saqtau.web.auth import (
+    SOON,
     address_of,
     counted,
     doorkeeper_of,
@@ -31,9 +32,6 @@ from saqtau.web.passkeys import Passkey, Shown
 from saqtau.web.proving import by_code, by_password
 from saqtau.web.schema import BY_TOKEN, Strict
 from saqtau.web.sessions import Session, SessionLine, end_one, end_others, read_sessions, renew_session
-
-SOON = 5
-"""Minutes after a proof within which keys may be changed."""
 
 
 class Account(msgspec.Struct, frozen=True):

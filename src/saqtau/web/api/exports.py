@@ -26,7 +26,7 @@ from saqtau.engine.ledger_read import Proofs
 from saqtau.kernel.access import AccessRequest, Action, CaseNumber, Grant, Purpose
 from saqtau.policies import texts
 from saqtau.web.answers import answers
-from saqtau.web.auth import counted, session_of, signed_in
+from saqtau.web.auth import SOON, counted, fresh, session_of, signed_in
 from saqtau.web.bytes import CountedAnswer
 from saqtau.web.looking import asking, watching
 from saqtau.web.parts import Parts, parts_of
@@ -100,7 +100,7 @@ async def exports(
     "/api/exports/{export_id:str}/approve",
     operation_id="approveExport",
     security=BY_TOKEN,
-    guards=[counted, signed_in],
+    guards=[counted, signed_in, fresh(SOON)],
     status_code=200,
     responses=answers(400, 401, 403, 404, 409, 429, 503),
 )

@@ -20,7 +20,7 @@ from saqtau.engine.legal_holds import (
 )
 from saqtau.kernel.access import AccessRequest, Action, CaseNumber, Purpose
 from saqtau.web.answers import answers
-from saqtau.web.auth import counted, session_of, signed_in
+from saqtau.web.auth import SOON, counted, fresh, session_of, signed_in
 from saqtau.web.looking import asking, watching
 from saqtau.web.parts import Parts, parts_of
 from saqtau.web.schema import BY_TOKEN, Strict
@@ -113,7 +113,7 @@ async def lift(request: Request[Any, Any, Any], hold_id: HoldId, data: JSONBody[
     "/api/holds/{hold_id:str}/agree",
     operation_id="liftHold",
     security=BY_TOKEN,
-    guards=[counted, signed_in],
+    guards=[counted, signed_in, fresh(SOON)],
     status_code=200,
     responses=answers(400, 401, 403, 404, 409, 429, 503),
 )

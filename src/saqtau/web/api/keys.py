@@ -8,10 +8,11 @@ from litestar.params import JSONBody
 
 from saqtau.web import passkeys, totp
 from saqtau.web.answers import answers
-from saqtau.web.api.account import SOON, end_elsewhere, proved, refuse_the_last
+from saqtau.web.api.account import end_elsewhere, proved, refuse_the_last
 from saqtau.web.api.entry import Options
 from saqtau.web.api.session import Me, me_of
 from saqtau.web.auth import (
+    SOON,
     address_of,
     cookie_of,
     counted,

@@ -23,7 +23,7 @@ from saqtau.kernel.policy_diff import PolicyDiff
 from saqtau.policies import texts
 from saqtau.web.answers import answers
 from saqtau.web.api.exports import WhyNot
-from saqtau.web.auth import counted, session_of, signed_in
+from saqtau.web.auth import SOON, counted, fresh, session_of, signed_in
 from saqtau.web.looking import asking, watching
 from saqtau.web.parts import parts_of
 from saqtau.web.schema import BY_TOKEN, Strict
@@ -133,7 +133,7 @@ async def propose_policy(request: Request[Any, Any, Any], data: JSONBody[Propose
     "/api/policies/{policy_id:str}/approve",
     operation_id="approvePolicy",
     security=BY_TOKEN,
-    guards=[counted, signed_in],
+    guards=[counted, signed_in, fresh(SOON)],
     status_code=200,
     responses=answers(400, 401, 403, 404, 409, 429, 503),
 )
