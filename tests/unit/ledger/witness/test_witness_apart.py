@@ -43,9 +43,11 @@ def test_a_witness_is_not_made_around_a_log(tmp_path):
 
 def test_a_witness_is_not_made_in_a_log_through_a_link(tmp_path):
     log = log_in(tmp_path / "log")
-    (tmp_path / "elsewhere").symlink_to(log)
-    with pytest.raises(Refused):
-        office.make(tmp_path / "elsewhere" / "w", "witness.test/1")
+    for number, target in enumerate((log, log / "blobs")):
+        link = tmp_path / f"elsewhere-{number}"
+        link.symlink_to(target)
+        with pytest.raises(Refused):
+            office.make(link / "w", "witness.test/1")
 
 
 def test_a_witness_whose_part_is_a_link_into_a_log_does_not_run(tmp_path):

@@ -49,6 +49,13 @@ def test_a_right_signature_beside_a_wrong_one_of_the_same_key_is_forbidden():
     assert consider(NEVER, parse_request(b"old 0\n\n" + note)).status == 403
 
 
+def test_a_wrong_signature_of_one_key_spoils_the_right_one_of_another():
+    body = LOG.note(5).decode().partition("\n\n")[0] + "\n"
+    note = compose_note(body, [LOG.key.sign(body), THIEF.sign("another body\n")]).encode()
+    both = Known(LOG.key.name, (THIEF.verifier(), LOG.key.verifier()))
+    assert consider(both, parse_request(b"old 0\n\n" + note)).status == 403
+
+
 def test_signatures_of_strangers_are_passed_over():
     body = LOG.note(5).decode().partition("\n\n")[0] + "\n"
     note = compose_note(body, [STRANGER.sign("nonsense\n"), LOG.key.sign(body)]).encode()

@@ -2,6 +2,7 @@
 
 import sqlite3
 import stat
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from tests.witnessing import ORIGIN, GrownLog, signer
@@ -75,6 +76,26 @@ def test_a_size_that_was_cosigned_meanwhile_is_told(store):
     assert post(store, 0, 5).status == 200
     assert post(store, 0, 6).text == "5\n"
     assert post(store, 0, 6).media == "text/x.tlog.size"
+
+
+def test_of_two_that_ask_at_once_one_is_right_whatever_process_they_ask(store, tmp_path):
+    """Two processes over one file, which the lock of the folder does not allow, still sign one history."""
+    twins = [Store(tmp_path), Store(tmp_path)]
+
+    def race(mine):
+        found = []
+        for size in range(1, 41):
+            reply = post(mine, size - 1, size)
+            found.append(reply.status)
+            while mine.log(ORIGIN).size < size:  # the other one is at it
+                pass
+        return found
+
+    with ThreadPoolExecutor(2) as threads:
+        statuses = list(zip(*threads.map(race, twins), strict=True))
+    assert {tuple(sorted(pair)) for pair in statuses} == {(200, 409)}
+    for one in twins:
+        one.close()
 
 
 def test_a_lost_answer_can_be_asked_for_again(store):
