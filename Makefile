@@ -61,7 +61,7 @@ bench: .venv/.synced ## Every figure of the README, beside its peers (long)
 	@for claim in bench/*.py; do echo "== $$claim"; $(PY) $$claim || exit 1; done
 
 clean: ## Remove what was built and the demonstration's data
-	rm -rf .venv .tools .foreign $(DIST) console/node_modules $(FOLDER)
+	rm -rf .venv .tools .foreign $(DIST) console/node_modules $(FOLDER) $(FOLDER)-witness
 
 .tools/bin/uv:
 	python3 -m venv .tools && .tools/bin/pip install -q uv==0.13.9
