@@ -186,7 +186,17 @@ def witness_beside(ground: Ground) -> tuple[Ground, Part]:
     web = ground.config.web
     authority = ground.signers.signer(ground.authority)
     offered = Offered(authority.verifier(), LogList(authority.name, ()), compose_list(authority, ()).encode())
-    office.watch_authority(folder, offered, f"http://{web.host}:{web.port}", ground.mirror_token)
+    try:
+        office.watch_authority(folder, offered, f"http://{web.host}:{web.port}", ground.mirror_token)
+    except Refused as refusal:
+        if refusal.kind is not Kind.CONFLICT:
+            raise
+        raise Refused(
+            Kind.CONFLICT,
+            f"the demonstration's witness in {folder} remembers another log than {ground.place.folder}: "
+            "remove its folder too, or use another --folder",
+            witness="other_log",
+        ) from refusal
     ledger = msgspec.structs.replace(ground.config.ledger, witnesses=(f"{vkey} http://{listen}",))
     command = (sys.executable, "-m", "saqtau.cli", "witness", "run", "--folder", str(folder), "--listen", listen)
     config = msgspec.structs.replace(ground.config, ledger=ledger)
