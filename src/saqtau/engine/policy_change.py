@@ -1,7 +1,7 @@
 """Which policies are in force, and how they change: proposed by one, approved by another, then everywhere at once.
 
 What is in force stands in the record, not in the program: the texts of the release are only the first. Every process
-compares twice a second which set that is (`PolicyWatch`), and refuses to work by one that breaks a law of the house.
+compares five times a second which set that is (`PolicyWatch`), and refuses to work by one that breaks a law of the house.
 """
 
 import asyncio
@@ -27,7 +27,7 @@ log = structlog.get_logger("saqtau.policies")
 INSTALLER: Final = "installer"
 POLICIES: Final = "policies"
 """The object of an access to all of them."""
-EVERY: Final = 0.5
+EVERY: Final = 0.2
 """Seconds between two looks at what is in force."""
 LISTED: Final = 200
 MOST_TEXT: Final = 300

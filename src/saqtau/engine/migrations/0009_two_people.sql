@@ -78,7 +78,7 @@ create table policy_set (
     in_force bigint unique            -- since when; null: was never
 );
 create index policy_set_waiting on policy_set (asked_at) where standing = 'requested';
--- One row that every process compares, twice a second: which set is in force.
+-- One row that every process compares, five times a second: which set is in force.
 create table policy_force (
     whole boolean primary key default true check (whole),
     id text not null references policy_set,
