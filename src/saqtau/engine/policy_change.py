@@ -1,7 +1,7 @@
 """Which policies are in force, and how they change: proposed by one, approved by another, then everywhere at once.
 
 What is in force stands in the record, not in the program: the texts of the release are only the first. Every process
-compares five times a second which set that is (`PolicyWatch`), and refuses to work by one that breaks a law of the house.
+compares five times a second which set that is (`PolicyWatch`), and does not adopt one that breaks a law of the house.
 """
 
 import asyncio
