@@ -16,6 +16,7 @@ DESKS = gather(*discover("saqtau.desks"))
 OPERATOR = Actor("operator1", "operator", regions=frozenset({2}))
 DUTY = Actor("duty1", "duty_officer", regions=frozenset({2}))
 INSPECTOR = Actor("inspector1", "inspector", regions=frozenset({2}))
+PROSECUTOR = Actor("prosecutor1", "prosecutor", regions=frozenset({2}))
 
 
 def crew(unit: str) -> Actor:

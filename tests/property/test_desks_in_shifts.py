@@ -7,11 +7,12 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
-from tests.desks.house import DESKS, DUTY, INSPECTOR, OPERATOR, T0, House, crew, recommendation
+from tests.desks.house import DESKS, DUTY, INSPECTOR, OPERATOR, PROSECUTOR, T0, House, crew, recommendation
 
 from saqtau.desks.dangerous_drivers.confusable import near
 from saqtau.desks.dangerous_drivers.rules import Context, Earlier, Limits, SectionSpeed, actions_for
-from saqtau.kernel.clock import DAY, SECOND, Instant
+from saqtau.desks.oversight.rules import broken
+from saqtau.kernel.clock import DAY, MINUTE, SECOND, Instant
 from saqtau.kernel.errors import Kind, Refused
 from saqtau.kernel.item import Open
 from saqtau.kernel.register import Camera, Certificate, Ground, ListedVehicle
@@ -39,8 +40,12 @@ FORMS = MappingProxyType(
         "explain": {"reason": "fault"},
         "misread": {"which": "first"},
         "clock_error": {"camera": "c1"},
+        "comment": {"note": "He called me."},
+        "reviewed_justified": {"finding": "A child was in the car."},
+        "reviewed_not_justified": {"wrong": "no_danger", "finding": "Nobody was in danger."},
     }
 )
+STAFF = MappingProxyType({"operator": OPERATOR, "duty_officer": DUTY, "inspector": INSPECTOR, "prosecutor": PROSECUTOR})
 orders = st.permutations(UNITS).flatmap(lambda units: st.integers(0, 5).map(lambda n: units[:n]))
 
 
@@ -107,6 +112,12 @@ class Watch(RuleBasedStateMachine):
     def time_passes(self, seconds):
         self.house.wait(seconds)
 
+    @rule(officer=st.sampled_from(("duty1", "duty2")))
+    def a_glass_is_broken(self, officer):
+        house = self.house
+        until = Instant(house.now + 15 * MINUTE)
+        house.act(broken(officer, 2, "item", "i1", "A child is in the car", house.now, until, None))
+
     @rule(data=st.data())
     def somebody_acts(self, data):
         self.act(data, lambda _item, edge: edge.by not in {"clock", "rule"})
@@ -132,7 +143,7 @@ class Watch(RuleBasedStateMachine):
         item_id, place = data.draw(st.sampled_from(ways))
         item = house.items[item_id]
         edge = house.desks.by_hash[item.spec].edges[place]
-        actor = {"operator": OPERATOR, "duty_officer": DUTY, "inspector": INSPECTOR}.get(edge.by) or crew(item.unit)
+        actor = STAFF.get(edge.by) or crew(item.unit)
         form = {} if edge.requires is None else dict(FORMS.get(edge.name, {}))
         if edge.name == "cancel":
             form = {"reason": "resolved" if item.desk == "dispatch" else "other"}
@@ -241,4 +252,4 @@ def test_what_is_near_differs_in_one_doubted_character(plate, doubts, urgent):
 
 
 def test_the_machine_runs_over_all_our_desks():
-    assert set(DESKS.current) == {"cloned_plates", "dangerous_drivers", "dispatch", "location_dark"}
+    assert set(DESKS.current) == {"cloned_plates", "dangerous_drivers", "dispatch", "location_dark", "oversight"}
