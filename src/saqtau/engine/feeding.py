@@ -15,7 +15,7 @@ from saqtau.ledger.note import COSIGNATURE, Note, Verifier, check_cosignature, p
 from saqtau.ledger.spelling import parse_decimal
 
 FIRST_PAUSE: Final = 0.25
-LONGEST_PAUSE: Final = 30.0
+LONGEST_PAUSE: Final = 10.0
 """Seconds between two tries with a witness that does not cosign, at the beginning and at most."""
 TOLD_SEEN: Final = "has seen"
 TOLD_FORK: Final = "says that the log does not continue what it cosigned"

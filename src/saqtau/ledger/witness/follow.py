@@ -32,8 +32,8 @@ MIRROR_EVERY: Final = 5.0
 LIST_EVERY: Final = 60.0
 LIST_AT_MOST: Final = 2.0
 """Seconds between two looks at an authority's list, however often an unknown log of its name asks."""
-AGAIN: Final = 10.0
-"""Seconds until a log that did not answer is asked again."""
+AGAIN: Final = 5.0
+"""Seconds until who did not answer is asked again."""
 AGAIN_FALSE: Final = 60.0
 """And one that served what does not fit: its leaves are then fetched from the first one."""
 _PATIENT: Final = 10  # how often a log that asks for patience gets it, a second longer each time
@@ -126,19 +126,20 @@ class Follower:
     async def _read_lists(self, witness: Witness, http: httpx.AsyncClient, stop: asyncio.Event) -> None:
         while not stop.is_set():
             self._asked.clear()
+            well = True
             found: list[Authority] = await witness.working(self._store.authorities)
             self._authorities = tuple(one.name for one in found)
             for one in found:
                 if one.url is not None:
-                    await self._noted(witness, "authority", one.name, self._read_list(witness, http, one))
+                    well &= await self._noted(witness, "authority", one.name, self._read_list(witness, http, one))
             await asyncio.sleep(LIST_AT_MOST)
             try:
-                await asyncio.wait_for(self._asked.wait(), LIST_EVERY)
+                await asyncio.wait_for(self._asked.wait(), LIST_EVERY if well else AGAIN)
             except TimeoutError:
                 continue
 
-    async def _noted(self, witness: Witness, table: str, key: str, chore: Coroutine[Any, Any, None]) -> None:
-        """Do it; what went wrong is written beside the log or authority, and what goes right takes it off."""
+    async def _noted(self, witness: Witness, table: str, key: str, chore: Coroutine[Any, Any, None]) -> bool:
+        """Do it, and say whether it went well; what went wrong is written beside the log or authority until then."""
         told = None
         try:
             await chore
@@ -150,6 +151,7 @@ class Follower:
             told = str(error)
             log.error("the mirror fails", what=key, why=told)  # noqa: TRY400 - no trace of a disk
         await witness.working(lambda: self._store.trouble(table, key, told, self._clock()))
+        return told is None
 
     async def _copy(self, witness: Witness, http: httpx.AsyncClient, one: Log) -> None:
         """Copy what is new of a log. A copy of ours that turns out damaged is made again from the first leaf."""
