@@ -39,6 +39,8 @@ from saqtau.web.people import Person, person_of
 
 MOST: Final = 10
 """Passkeys of one person."""
+LARGEST_KEY: Final = 2048
+"""Bytes of a public key (COSE): RSA with 4096 bits needs 550."""
 _PATIENCE: Final = 120_000  # ms that the browser waits for a finger
 _ALGORITHMS: Final = [
     COSEAlgorithmIdentifier.ECDSA_SHA_256,
@@ -99,7 +101,7 @@ def challenge_in(client_data: bytes) -> bytes:
     """The challenge that a browser says it answers. Raises Refused(INVALID, `client_data`)."""
     try:
         return unspell(msgspec.json.decode(client_data, type=_ClientData).challenge, "client_data")
-    except (msgspec.MsgspecError, ValueError, UnicodeError):
+    except (msgspec.MsgspecError, ValueError, UnicodeError, RecursionError):
         raise Refused(Kind.INVALID, "no client data of WebAuthn", client_data="invalid") from None
 
 
@@ -133,14 +135,19 @@ async def check_made(
 
     Raises Refused: INVALID (what came is not what was asked for), UNAUTHENTICATED (`challenge`).
     """
-    key, client_data = unspell(made.id, "id"), unspell(made.client_data, "client_data")
-    attestation = unspell(made.attestation, "attestation")
-    challenge = challenge_in(client_data)
+    challenge = challenge_in(unspell(made.client_data, "client_data"))
     asked = await challenges.spend(pg, "make", challenge, now)
     if asked.session != session or asked.person != person.id:
         raise Refused(Kind.UNAUTHENTICATED, "asked in another session", challenge="begin_again")
+    return read_made(accounts, made, challenge)
+
+
+def read_made(accounts: Accounts, made: Made, challenge: bytes) -> VerifiedRegistration:
+    """The key in an authenticator's answer to a challenge, for our origin, its holder checked. Raises Refused."""
+    key, client_data = unspell(made.id, "id"), unspell(made.client_data, "client_data")
+    attestation = unspell(made.attestation, "attestation")
     try:
-        return verify_registration_response(
+        found = verify_registration_response(
             credential=RegistrationCredential(made.id, key, AuthenticatorAttestationResponse(client_data, attestation)),
             expected_challenge=challenge,
             expected_rp_id=accounts.rp,
@@ -150,6 +157,9 @@ async def check_made(
         )
     except (WebAuthnException, ValueError, KeyError, TypeError, IndexError) as error:
         raise Refused(Kind.INVALID, f"not the passkey that was asked for: {error}", passkey="refused") from error
+    if len(found.credential_public_key) > LARGEST_KEY or found.credential_id != key:
+        raise Refused(Kind.INVALID, "not the passkey that was asked for: its key or its id", passkey="refused")
+    return found
 
 
 async def keep(
