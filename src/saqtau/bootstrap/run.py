@@ -120,7 +120,9 @@ async def _serve(
         say(f"Starting {part.name} ...")
         await supervisor.start(part)
     web = ground.config.web
-    say(f"Saqtau is up: http://{web.host}:{web.port}  (tablet page: http://{web.host}:{web.port}/tablet)")
+    # by its name: browsers give passkeys to names, never to addresses
+    host = "localhost" if web.host == "127.0.0.1" else web.host
+    say(f"Saqtau is up: http://{host}:{web.port}  (tablet page: http://{host}:{web.port}/tablet)")
     if demonstration:
         say(await show.accounts_told(ground))
         await supervisor.start(child("simulate", "simulate", config))
