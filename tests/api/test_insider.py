@@ -131,7 +131,7 @@ async def test_nobody_looks_without_an_entry(house):
         "readRegister": ("operator", "/api/registers/officers", {}),
         "readPlate": ("inspector", history, asked),
         "readTablet": ("patrol1", "/api/tablet", {}),
-        "readAccess": ("auditor", "/api/access", {"from": now - MINUTE, "to": now + MINUTE}),
+        "readEntries": ("auditor", "/api/oversight/entries", {"from": now - MINUTE, "to": now + MINUTE}),
         "readExports": ("inspector", "/api/exports", {}),
         "readPolicies": ("prosecutor", "/api/policies", {}),
         "readBrokenGlass": ("prosecutor", "/api/break-glass", {}),

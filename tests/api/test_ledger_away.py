@@ -75,7 +75,7 @@ async def test_power_says_that_it_stops_and_why(house, broken):
         ("operator", "/api/registers/officers", {}),
         ("duty", "/api/registers/vehicles", {}),
         ("prosecutor", f"/api/items/{item.id}", {}),
-        ("auditor", "/api/access", {"from": now - 1000, "to": now}),
+        ("auditor", "/api/oversight/entries", {"from": now - 1000, "to": now}),
     ):
         answer = await (await house.signed_in(who)).get(path, params=params)
         assert (answer.status_code, answer.json()["fields"]) == (503, {"ledger": "unavailable"}), path

@@ -6,6 +6,8 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from tests.api import house as building
 from tests.api.desks import DESKS, furnish, open_hit
 
+from saqtau.engine.ledger_read import read_records
+from saqtau.kernel.access import AccessRequest, Action, Purpose
 from saqtau.kernel.clock import DAY, MINUTE
 from saqtau.ledger.note import COSIGNATURE, Signer
 from saqtau.ledger.verify.entry import check_entry
@@ -87,6 +89,24 @@ async def test_what_the_overseer_reads_is_an_entry_that_the_next_one_finds(house
     await board(prosecutor)
     lines = (await found(house, auditor, viewer="prosecutor"))["entries"]
     assert {"operator", ""} <= {line["object"] for line in lines if line["action"] == "access.read"}
+
+
+async def test_the_entry_about_a_search_says_all_that_was_searched_for(house):
+    prosecutor = await house.signed_in("prosecutor")
+    now = house.parts.clock()
+    asked = {"viewer": "operator", "object": "an item", "purpose": "incident", "class": "view"}
+    await found(house, prosecutor, **asked | {"from": now - 5, "to": now + 5})
+    (entry, *_) = reversed(await house.entries(viewer="prosecutor", action="access.read", object="an item"))
+    wish = AccessRequest(action=Action.READ_ACCESS, purpose=Purpose.OVERSIGHT)
+    grant = await house.parts.access.open(building.LOOKER, wish)
+    origin, index = entry["entry"].split("#")
+    (one,) = [one async for one in read_records(grant, house.parts.pg, house.parts.keys, origin, int(index), 1, now)]
+    assert one.record["told"] == {
+        "asked": {
+            "from": now - 5, "to": now + 5, "viewer": "operator", "object": "an item", "class": "view",
+            "purpose": "incident",
+        }
+    }  # fmt: skip
 
 
 async def test_asking_for_the_board_again_and_again_is_one_entry(house):

@@ -28,14 +28,6 @@ _SPANS = """
         coalesce((select min(c.size) from ledger_checkpoint c where c.log = l.id and c.at >= $2), l.size) as last
     from ledger_log l where l.kind = 'access' and l.at >= $1
 """
-_COUNTS = """
-    select c.action, c.purpose, c.role, c.decision, sum(c.entries)::int8 as entries, sum(c.delivered)::int8 as delivered
-    from ledger_count c join ledger_log l on l.id = c.log
-    where l.kind = 'access' and c.day >= (to_timestamp($1::int8 / 1000) at time zone 'UTC')::date
-        and c.day <= (to_timestamp($2::int8 / 1000) at time zone 'UTC')::date and c.action <> ''
-    group by c.action, c.purpose, c.role, c.decision having sum(c.entries) > 0
-    order by entries desc, c.action, c.purpose, c.role, c.decision limit 1000
-"""
 
 
 class AccessLine(msgspec.Struct, frozen=True):
@@ -63,17 +55,6 @@ class AccessLine(msgspec.Struct, frozen=True):
     entry: str = ""
     klass: str = ""
     policy_set: str = ""
-
-
-class AccessCount(msgspec.Struct, frozen=True):
-    """How often a role looked for a purpose. `delivered`: rows, or bytes of pictures."""
-
-    action: str
-    purpose: str
-    role: str
-    decision: str
-    entries: int
-    delivered: int
 
 
 class Looked(msgspec.Struct, frozen=True):
@@ -231,12 +212,3 @@ def _ended(line: AccessLine, ends: Mapping[str, tuple[int, Instant]]) -> AccessL
         return line
     delivered, at = ends[line.id]
     return msgspec.structs.replace(line, delivered=delivered, closed=at)
-
-
-async def read_access_counts(
-    grant: Grant, pool: Any, since: Instant, until: Instant, now: Instant
-) -> list[AccessCount]:
-    """Counts of the days (UTC) that [since, until) touches. Raises Refused: DENIED, UNAVAILABLE."""
-    must_hold(grant, now, Action.READ_ACCESS)
-    with refusals():
-        return [AccessCount(*row) for row in await pool.fetch(_COUNTS, since, until - 1)]

@@ -45,7 +45,6 @@ ACTIONS: Final[dict[str, tuple[Action, ...]]] = {
     "approvePolicy": (Action.APPROVE_POLICY,),
     "refusePolicy": (Action.APPROVE_POLICY, Action.PROPOSE_POLICY),
     # oversight
-    "readAccess": (Action.READ_ACCESS,),
     "readOversight": (Action.READ_ACCESS, Action.READ_LEDGER),
     "readEntries": (Action.READ_ACCESS,),
     "readEntry": (Action.READ_ACCESS,),

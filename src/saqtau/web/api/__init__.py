@@ -3,7 +3,6 @@
 from typing import Any, Final
 
 from saqtau.web.api import (
-    access,
     account,
     break_glass,
     desks,
@@ -63,7 +62,6 @@ API: Final[list[Any]] = [
     tablet.renew_certificate,
     tablet.code,
     tablet.revoke,
-    access.access,
     oversight.board,
     oversight.entries,
     oversight.entry,

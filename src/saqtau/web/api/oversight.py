@@ -84,12 +84,12 @@ async def board(request: Request[Any, Any, Any]) -> Board:
     """Logs and witnesses, counts of 30 days, gaps."""
     parts, session, keeper = parts_of(request), session_of(request), request.app.state.standing
     viewer, wish = standing(parts, session, Action.READ_ACCESS)
-    grant = await keeper.grant(session.digest, viewer, wish)
-    now = parts.clock()
-    logs = await read_logs(grant, parts.pg, now)
-    counts = await read_counts(grant, parts.pg, now)
-    gaps = await read_gaps(grant, parts.pg, now)
-    keeper.count(grant, len(logs) + len(counts) + len(gaps))
+    async with keeper.using(session.digest, viewer, wish) as (grant, delivered):
+        now = parts.clock()
+        logs = await read_logs(grant, parts.pg, now)
+        counts = await read_counts(grant, parts.pg, now)
+        gaps = await read_gaps(grant, parts.pg, now)
+        delivered.count = len(logs) + len(counts) + len(gaps)
     return Board(now, today(now), logs, counts, gaps)
 
 
@@ -118,8 +118,11 @@ async def entries(
         klass=None if klass is None else klass.value,
         purpose=None if purpose is None else purpose.value,
     )
-    # whose looks were searched for is part of the entry about the search
-    async with watching(parts, session, Action.READ_ACCESS, about=about or viewer or "") as (grant, delivered):
+    named = {"class": wanted.klass, "viewer": viewer, "object": about, "purpose": wanted.purpose}
+    asked = {"from": since, "to": until} | {name: value for name, value in named.items() if value is not None}
+    # what was searched for is part of the entry about the search
+    wish = standing(parts, session, Action.READ_ACCESS, about=about or viewer or "")
+    async with parts.access.reading(*wish, {"asked": asked}) as (grant, delivered):
         found = await read_access(
             grant, parts.pg, parts.keys, Instant(since), Instant(until), parts.clock(), wanted, PAGE
         )
