@@ -6,6 +6,8 @@ import msgspec
 import pytest
 from prometheus_client import CollectorRegistry
 from tests.api import house as building
+from tests.api.desks import open_hit
+from tests.api.test_live import opened
 
 from saqtau.devices.http import serve
 from saqtau.devices.tablet.compose import compose, compose_renewal, new_key
@@ -108,6 +110,32 @@ async def test_a_lost_tablet_is_revoked_by_the_duty_officer_of_its_region(house)
     assert lost["device"] not in await live_devices(house)
     unknown = {"device": "01900000-0000-7000-8000-000000000000"}
     assert (await duty.post("/api/tablet/revoke", json=unknown)).status_code == 404
+
+
+async def test_a_lost_tablet_shows_nothing_once_it_is_revoked_and_its_stream_ends(house):
+    tablet, partner = await house.signed_in("patrol1"), await house.signed_in("patrol2")
+    _, made = await enrolled(house, tablet, await code_for(house))
+    _, offer = await open_hit(house)
+    assert (await tablet.get(f"/api/items/{offer.id}/pictures/crop")).status_code == 200
+    stream = await opened(house, tablet)
+    duty = await house.signed_in("duty")
+    assert (await duty.post("/api/tablet/revoke", json={"device": made.json()["device"]})).status_code == 200
+    for path in ("/api/tablet", f"/api/items/{offer.id}/pictures/crop", "/api/me", "/api/live"):
+        assert (await tablet.get(path)).status_code == 401, path
+    assert await stream.next("reload") is None
+    assert (await partner.get("/api/tablet")).status_code == 200, "the crew of another unit goes on"
+    assert (await (await house.signed_in("patrol1")).get("/api/tablet")).status_code == 200, "with another tablet"
+
+
+async def test_a_tablet_that_was_replaced_shows_nothing_and_the_new_one_goes_on(house):
+    old, new = await house.signed_in("patrol1"), await house.signed_in("patrol1")
+    assert (await enrolled(house, old, await code_for(house)))[1].status_code == 201
+    assert (await new.get("/api/tablet")).status_code == 200, "the first tablet replaces nothing"
+    stream = await opened(house, old)
+    assert (await enrolled(house, new, await code_for(house)))[1].status_code == 201
+    assert (await old.get("/api/tablet")).status_code == 401
+    assert await stream.next("reload") is None
+    assert (await new.get("/api/tablet")).status_code == 200
 
 
 async def test_the_web_takes_signed_positions_of_an_enrolled_tablet_and_no_others(engine, database, streams, tmp_path):

@@ -252,7 +252,7 @@ async def _enrol(ground: Ground, registers: Registers) -> list[Tablet]:
             async with pool.acquire() as pg:
                 code = await devices.make_code(pg, unit, account.name, "demonstration", now())
                 person = Person(account.name, account.name, (account.role,), frozenset({account.region}), unit)
-                given = await devices.enrol(pg, authority, person, code.code, public, now(), lambda: f"sim-{ids()}")
+                given, _ = await devices.enrol(pg, authority, person, code.code, public, now(), lambda: f"sim-{ids()}")
             made.append(Tablet(unit, given.device, key))
     return made
 

@@ -15,6 +15,7 @@ from saqtau.kernel.errors import Kind, Refused
 from saqtau.kernel.ids import Ids
 from saqtau.web.device_certs import Authority, Certified, issue, vouched_until
 from saqtau.web.people import Person
+from saqtau.web.sessions import end_of_crew, end_others
 
 CODE_LIFE: Final = 10 * MINUTE
 FRESH: Final = 6 * DAY
@@ -74,10 +75,13 @@ class Issued(msgspec.Struct, frozen=True):
 
 
 async def enrol(
-    pg: Any, authority: Authority, person: Person, code: str, public_key: bytes, now: Instant, ids: Ids
-) -> Issued:
+    pg: Any, authority: Authority, person: Person, code: str, public_key: bytes, now: Instant, ids: Ids,
+    *, session: bytes | None = None,
+) -> tuple[Issued, list[bytes]]:  # fmt: skip
     """A fresh device. The code is spent, and other devices of this officer are revoked: one tablet at a time.
 
+    What he had opened elsewhere ends with a tablet that is replaced, so that the old one shows nothing more: the
+    digests of those sessions. session: the one in which he enrols, which goes on.
     Raises Refused: INVALID (the key), DENIED (a wrong, spent or old code, or somebody else's).
     """
     load_key(public_key)
@@ -90,7 +94,10 @@ async def enrol(
             raise Refused(Kind.DENIED, "the code is wrong, spent, or too old", code="wrong")
         if await pg.fetchval("select true from devices where public_key = $1", public_key):
             raise Refused(Kind.CONFLICT, "this key is enrolled already", public_key="taken")
-        await pg.execute("update devices set revoked = $2 where officer = $1 and revoked is null", person.id, now)
+        replaced = await pg.fetch(
+            "update devices set revoked = $2 where officer = $1 and revoked is null returning id", person.id, now
+        )
+        gone = await end_others(pg, person.id, session) if replaced else []
         device = ids()
         given = issue(authority, device, row["unit"], public_key, now)
         await pg.execute(
@@ -98,7 +105,7 @@ async def enrol(
                values ($1, $2, $3, $4, $5, $6, $7)""",
             device, row["unit"], person.id, public_key, now, given.certificate, given.ends,
         )  # fmt: skip
-    return Issued(device, given)
+    return Issued(device, given), gone
 
 
 async def renew(pg: Any, authority: Authority, wish: Renewal, now: Instant) -> tuple[Issued, str, bool]:
@@ -138,13 +145,19 @@ async def holder_of(pg: Any, device: str) -> tuple[str, str]:
     return row["unit"], row["officer"]
 
 
-async def revoke_device(pg: Any, device: str, now: Instant) -> None:
-    """Nothing this device signs is taken any more. Raises Refused(NOT_FOUND)."""
-    done = await pg.fetchval(
-        "update devices set revoked = coalesce(revoked, $2) where id = $1 returning id", device, now
-    )
-    if done is None:
-        raise Refused(Kind.NOT_FOUND, f"no device {device}", device="unknown")
+async def revoke_device(pg: Any, device: str, now: Instant) -> list[bytes]:
+    """Nothing this device signs is taken any more, and it shows nothing: the digests of the sessions that ended.
+
+    A session does not say on which tablet it was opened, so that those of the whole crew end: who still has his tablet
+    logs in again. Raises Refused(NOT_FOUND).
+    """
+    async with pg.transaction():
+        row = await pg.fetchrow(
+            "update devices set revoked = coalesce(revoked, $2) where id = $1 returning unit, officer", device, now
+        )
+        if row is None:
+            raise Refused(Kind.NOT_FOUND, f"no device {device}", device="unknown")
+        return await end_of_crew(pg, row["unit"], row["officer"])
 
 
 class Vouched:

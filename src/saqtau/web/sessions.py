@@ -166,6 +166,16 @@ async def end_others(pg: Any, person: str, kept: bytes | None = None) -> list[by
     return [bytes(row["digest"]) for row in rows]
 
 
+async def end_of_crew(pg: Any, unit: str, officer: str) -> list[bytes]:
+    """End every session of a unit's patrols and of this officer; the digests that are gone."""
+    rows = await pg.fetch(
+        "delete from sessions where person = $2 or person in (select id from people where unit = $1) returning digest",
+        unit,
+        officer,
+    )
+    return [bytes(row["digest"]) for row in rows]
+
+
 async def read_sessions(pg: Any, session: Session, now: Instant) -> list[SessionLine]:
     """The sessions of whoever asks that still hold, the newest first."""
     rows = await pg.fetch(

@@ -209,8 +209,12 @@ async def enrol_tablet(request: Request[Any, Any, Any], data: JSONBody[Enrol]) -
     viewer, wish = await asking(parts, session, [_own_act(Action.ENROL_DEVICE, session.person.unit or "")])
     async with parts.access.reading(viewer, wish) as (_, done):
         async with parts.pg.acquire() as pg:
-            issued = await enrol(pg, authority, session.person, data.code, key, parts.clock(), parts.ids)
-        done.count, done.told = 1, {"device": issued.device, "ends": issued.certified.ends}
+            issued, gone = await enrol(
+                pg, authority, session.person, data.code, key, parts.clock(), parts.ids, session=session.digest
+            )
+        done.count = 1
+        done.told = {"device": issued.device, "ends": issued.certified.ends, "sessions_ended": len(gone)}
+    request.app.state.hub.end_sessions(gone)
     await forget_attempts(parts.pg, limits)
     return _certified(authority, issued)
 
@@ -267,15 +271,16 @@ class Lost(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     responses=answers(400, 401, 403, 404, 413, 429, 503),
 )
 async def revoke(request: Request[Any, Any, Any], data: JSONBody[Lost]) -> Device:
-    """A lost tablet: nothing it signs is taken any more, within a second."""
+    """A lost tablet: nothing it signs is taken any more, and what its crew had open ends, within a second."""
     parts, session = parts_of(request), session_of(request)
     async with parts.pg.acquire() as pg:
         unit, officer = await holder_of(pg, data.device)
     viewer, wish = await asking(parts, session, await _management(parts, unit, data.device, officer))
     async with parts.access.reading(viewer, wish, {"verb": "revoke"}) as (_, done):
         async with parts.pg.acquire() as pg:
-            await revoke_device(pg, data.device, parts.clock())
-        done.count = 1
+            gone = await revoke_device(pg, data.device, parts.clock())
+        done.count, done.told = 1, {"sessions_ended": len(gone)}
+    request.app.state.hub.end_sessions(gone)
     return Device(data.device)
 
 
