@@ -3,7 +3,10 @@
 Policy is asked again at every use, so a grant is never used for what has been taken away meanwhile.
 """
 
-from saqtau.engine.access import Access
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from saqtau.engine.access import Access, Delivered
 from saqtau.kernel.access import AccessRequest, Grant, Viewer
 from saqtau.kernel.clock import SECOND, Clock
 
@@ -12,48 +15,81 @@ _MARGIN = 30 * SECOND
 Key = tuple[bytes, Viewer, AccessRequest]
 
 
+class _Kept:
+    """A grant, who is reading under it, and what has left under it."""
+
+    def __init__(self, grant: Grant) -> None:
+        self.grant = grant
+        self.users = 1
+        self.delivered = 0
+        self.retired = False
+
+
 class Standing:
-    """Open grants of this process by session, role and wish; closed with all that was delivered under them."""
+    """Open grants of this process by session, role and wish; closed with all that was delivered under them.
+
+    Two requests at once may open two grants for one wish. The one that is replaced, or has run out, is closed by its
+    last user: a figure told before would leave out what is on its way.
+    """
 
     def __init__(self, access: Access, clock: Clock) -> None:
         self._access = access
         self._clock = clock
-        self._grants: dict[Key, Grant] = {}
-        self._delivered: dict[str, int] = {}
+        self._grants: dict[Key, _Kept] = {}
 
-    async def grant(self, session: bytes, viewer: Viewer, wish: AccessRequest) -> Grant:
-        """A grant for this wish, an open one if there is one. Raises Refused(DENIED)."""
-        now = self._clock()
-        key = (session, viewer, wish)
+    @asynccontextmanager
+    async def using(
+        self, session: bytes, viewer: Viewer, wish: AccessRequest
+    ) -> AsyncIterator[tuple[Grant, Delivered]]:
+        """A grant for this wish, an open one if there is one, and what to count on. Raises Refused(DENIED)."""
+        kept = await self._take((session, viewer, wish))
+        delivered = Delivered()
+        try:
+            yield kept.grant, delivered
+        finally:
+            kept.delivered += delivered.count
+            await self._leave(kept)
+
+    async def _take(self, key: Key) -> _Kept:
+        _, viewer, wish = key
         known = self._grants.get(key)
-        if known is not None and now < known.expires - _MARGIN and await self._access.allows(viewer, wish):
-            return known
-        fresh = await self._access.open(viewer, wish)
+        if known is not None and self._clock() < known.grant.expires - _MARGIN:
+            known.users += 1  # before anything is waited for: nobody closes it meanwhile
+            allowed = False
+            try:
+                allowed = await self._access.allows(viewer, wish)
+            finally:
+                if not allowed:
+                    await self._leave(known)
+            if allowed:
+                return known
+        fresh = _Kept(await self._access.open(viewer, wish))
         before = self._grants.get(key)
         self._grants[key] = fresh
-        self._delivered[fresh.entry] = 0
         if before is not None:
-            await self._close(before)
+            await self._retire(before)
         return fresh
 
-    def count(self, grant: Grant, delivered: int) -> None:
-        """So much more has left under this grant."""
-        if grant.entry in self._delivered:
-            self._delivered[grant.entry] += delivered
+    async def _leave(self, kept: _Kept) -> None:
+        kept.users -= 1
+        if kept.retired and not kept.users:
+            await self._access.close(kept.grant, kept.delivered)
+
+    async def _retire(self, kept: _Kept) -> None:
+        kept.retired = True
+        if not kept.users:
+            await self._access.close(kept.grant, kept.delivered)
 
     async def sweep(self) -> None:
         """Close what has run out."""
         now = self._clock()
-        for key, grant in list(self._grants.items()):
-            if now >= grant.expires:
+        for key, kept in list(self._grants.items()):
+            if now >= kept.grant.expires and self._grants.get(key) is kept:
                 del self._grants[key]
-                await self._close(grant)
+                await self._retire(kept)
 
     async def end(self) -> None:
-        """Close everything: the process stops."""
+        """Close everything: the process stops. What is in use closes with its last user."""
         grants, self._grants = list(self._grants.values()), {}
-        for grant in grants:
-            await self._close(grant)
-
-    async def _close(self, grant: Grant) -> None:
-        await self._access.close(grant, self._delivered.pop(grant.entry, 0))
+        for kept in grants:
+            await self._retire(kept)

@@ -126,9 +126,9 @@ async def tile(
     else:
         session, keeper = session_of(request), request.app.state.standing
         viewer, wish = standing(parts, session, Action.READ_LEDGER)
-        grant = await keeper.grant(session.digest, viewer, wish)
-        data = await read_tile(parts.pg, origin, wanted)
-        keeper.count(grant, len(data))
+        async with keeper.using(session.digest, viewer, wish) as (_, delivered):
+            data = await read_tile(parts.pg, origin, wanted)
+            delivered.count = len(data)
     return Response(data, media_type="application/octet-stream", headers={"Cache-Control": FOR_EVER})
 
 

@@ -105,11 +105,10 @@ def chosen(lines: list[ItemLine], unit: str) -> ItemLine | None:
 async def _own_unit(request: Request[Any, Any, Any], session: Session) -> tuple[UnitView, list[ItemLine]]:
     parts, keeper = parts_of(request), request.app.state.standing
     viewer, wish = standing(parts, session, Action.WATCH_OWN, session.person.unit)
-    grant = await keeper.grant(session.digest, viewer, wish)
-    async with parts.pg.acquire() as pg:
+    async with keeper.using(session.digest, viewer, wish) as (grant, delivered), parts.pg.acquire() as pg:
         units = await read_positions(grant, pg, parts.clock())
         lines = await read_queue(grant, pg, parts.desks, parts.clock())
-    keeper.count(grant, len(units) + len(lines))
+        delivered.count = len(units) + len(lines)
     if not units:
         raise Refused(Kind.NOT_FOUND, f"unit {session.person.unit} is not in the register", unit="unknown")
     return units[0], lines
@@ -118,10 +117,9 @@ async def _own_unit(request: Request[Any, Any, Any], session: Session) -> tuple[
 async def _alert(request: Request[Any, Any, Any], session: Session, line: ItemLine) -> ItemSeen:
     parts, keeper = parts_of(request), request.app.state.standing
     viewer, wish = await wish_for(parts, session, Action.READ_ITEM, line.id, None)
-    grant = await keeper.grant(session.digest, viewer, wish)
-    async with parts.pg.acquire() as pg:
+    async with keeper.using(session.digest, viewer, wish) as (grant, delivered), parts.pg.acquire() as pg:
         view = await read_item(grant, pg, line.id, parts.clock())
-    keeper.count(grant, 1 + len(view.entries) + len(view.children))
+        delivered.count = 1 + len(view.entries) + len(view.children)
     return item_seen(parts.desks, view, session.person, await pictures_of(parts, view.item.parent))
 
 
