@@ -59,14 +59,14 @@ async def use(standing, count=100, until=None):
         delivered.count = count
 
 
-class Broken(Exception):
+class BrokenOffError(Exception):
     """What ends a request early."""
 
 
 async def breaks_off(standing):
     async with standing.using(b"s", CREW, WISH) as (_, delivered):
         delivered.count = 5
-        raise Broken
+        raise BrokenOffError
 
 
 async def until(condition):
@@ -134,7 +134,7 @@ async def test_a_grant_is_not_closed_while_policy_is_asked_about_it(door, standi
 
 
 async def test_what_was_taken_away_is_used_by_nobody_and_what_a_failed_reader_took_is_told(door, standing):
-    with pytest.raises(Broken):
+    with pytest.raises(BrokenOffError):
         await breaks_off(standing)
     door.allowed = False
 
