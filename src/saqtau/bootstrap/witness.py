@@ -28,7 +28,7 @@ from saqtau.ledger.witness.follow import Follower, client, fetch_list, take_list
 from saqtau.ledger.witness.loglist import LogList, parse_list
 from saqtau.ledger.witness.mirror import Mirror
 from saqtau.ledger.witness.server import Witness
-from saqtau.ledger.witness.store import Evidence, Log, Store
+from saqtau.ledger.witness.store import Evidence, Log, Store, Unkept
 from saqtau.web.protocol import BoundedProtocol
 
 Say = Callable[[str], None]
@@ -158,6 +158,15 @@ def evidence(folder: Path) -> list[Evidence]:
     store, _ = opened(folder)
     try:
         return store.evidence()
+    finally:
+        store.close()
+
+
+def unkept(folder: Path) -> list[Unkept]:
+    """For which logs there was no room for more evidence."""
+    store, _ = opened(folder)
+    try:
+        return store.unkept()
     finally:
         store.close()
 

@@ -131,6 +131,12 @@ def evidence(
             f"{one.id}: {'PROVEN' if one.proven else 'open'} {one.kind}: {one.origin} signed size {one.size}, "
             f"received {witness.told(one.at)}; cosigned then: size {one.our_size}"
         )
-    if found:
+    beyond = witness.unkept(folder) if number is None else []
+    for full in beyond:
+        _out.print(
+            f"FULL: {full.count} more of {full.origin} came when no more is kept, the last {witness.told(full.last)}: "
+            "find out why that log cannot be mirrored (saqtau witness logs)"
+        )
+    if found or beyond:
         raise typer.Exit(1)
     _out.print("nothing: every log only grew")

@@ -13,10 +13,8 @@ from saqtau.ledger.spelling import encode_base64
 from saqtau.ledger.witness.mirror import Mirror
 from saqtau.ledger.witness.request import AddCheckpoint
 from saqtau.ledger.witness.state import COSIGNED, OTHER_SIZE, UNKNOWN, Answer, Doubt, consider, of_the_log
-from saqtau.ledger.witness.store import Evidence, Store
+from saqtau.ledger.witness.store import OTHER_KEY, Evidence, Store
 
-OTHER_KEY: Final = "other_key"
-"""Evidence: an authority's list names another key for a log that is watched."""
 RootAt = Callable[[str, int], bytes | None]
 """(origin, size) -> the root that the log's mirrored leaves give; None when they do not reach so far."""
 

@@ -7,7 +7,6 @@ import asyncio
 from collections.abc import AsyncIterator, Coroutine
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
-from hashlib import sha256
 from typing import Any, Final
 
 import httpx
@@ -16,11 +15,10 @@ import structlog
 
 from saqtau.kernel.clock import SECOND, Clock, Instant, after
 from saqtau.kernel.errors import Kind, Refused
-from saqtau.ledger.checkpoint import Checkpoint
 from saqtau.ledger.note import Verifier
 from saqtau.ledger.tiles import ENTRIES, MAX_ENTRY, TilePath
 from saqtau.ledger.tree import WIDTH
-from saqtau.ledger.witness.acting import OTHER_KEY, judge_open
+from saqtau.ledger.witness.acting import judge_open
 from saqtau.ledger.witness.loglist import LIST_LIMIT, LogList, admit, parse_list
 from saqtau.ledger.witness.mirror import Draft, Mirror
 from saqtau.ledger.witness.server import Witness
@@ -224,7 +222,6 @@ def take_list(store: Store, listed: LogList, data: bytes, now: Instant) -> int:
             store.add_log(one.vkey, now, authority=listed.authority, basis=data)
             log.info("a new log is watched", origin=one.name, authority=listed.authority)
         for one in admission.contradicted:
-            claim = Checkpoint(one.name, 0, sha256(one.vkey.encode()).digest())
-            store.hold(OTHER_KEY, claim, data, 0, "\n".join(known[one.name]).encode(), now, proven=True)
+            store.contradicted(one.name, one.vkey, data, now)
         store.listed(listed.authority, data, now)
     return len(admission.new)

@@ -7,6 +7,7 @@ the old state or the new one. Every function is called from one thread at a time
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
+from hashlib import sha256
 from pathlib import Path
 from typing import Final
 
@@ -23,7 +24,13 @@ FILE: Final = "witness.sqlite"
 HISTORY_STEP: Final = 10 * MINUTE
 """Of the checkpoints cosigned within such a time the first stays; the newest of all stays too."""
 OPEN_LIMIT: Final = 10_000
-"""Doubts about a log that nothing has settled yet; the oldest goes when there are more."""
+"""Doubts about a log that nothing has settled yet. What comes beyond is counted: nothing makes room for it."""
+PROVEN_LIMIT: Final = 10_000
+"""Proofs against a log, for a stolen key must not fill the disk; they are counted beyond that."""
+OTHER_KEY: Final = "other_key"
+"""Evidence: an authority's list names another key for a log that is watched."""
+LISTS_LIMIT: Final = 3
+"""Lists with another key for one log that are kept."""
 
 _SCHEMA: Final = """
 create table if not exists setting (name text primary key, value text not null) strict;
@@ -32,7 +39,7 @@ create table if not exists authority (      -- signs the list of its logs; its k
     list blob, listed int, trouble text, trouble_since int) strict;
 create table if not exists log (
     origin text primary key, vkeys text not null, authority text, url text, token text, added int not null,
-    basis blob,                             -- the authority's signed list that named it; null when a person did
+    basis blob,                             -- hash of the authority's list that named it; null when a person did
     size int not null default 0, root blob not null, note blob, line text, at int,
     mirrored int not null default 0, trouble text, trouble_since int) strict;
 create table if not exists history (        -- checkpoints we cosigned, thinned
@@ -42,6 +49,10 @@ create table if not exists evidence (       -- checkpoints the log signed that d
     id integer primary key, at int not null, kind text not null, proven int not null, origin text not null,
     size int not null, root blob not null, note blob not null, old int not null, proof blob not null,
     our_size int not null, our_root blob not null, our_note blob, unique (origin, kind, size, root)) strict;
+create table if not exists signed_list (    -- an authority's lists that something rests on, once each
+    hash blob primary key, data blob not null) strict;
+create table if not exists unkept (         -- evidence for which there was no room
+    origin text primary key, count int not null, last int not null) strict;
 """
 
 
@@ -100,6 +111,14 @@ class Evidence(msgspec.Struct, frozen=True, kw_only=True):
     our_note: bytes | None
 
 
+class Unkept(msgspec.Struct, frozen=True):
+    """How often the log signed what does not fit while there was no room to keep it, and when the last time."""
+
+    origin: str
+    count: int
+    last: int
+
+
 _LOGS: Final = """
     select log.origin, vkeys, log.authority, coalesce(log.url, authority.url), coalesce(log.token, authority.token),
            log.added, size, root, note, line, at, mirrored, log.trouble, log.trouble_since
@@ -111,7 +130,9 @@ _AUTHORITIES: Final = """
     where ?1 is null or name = ?1 order by name
 """
 _EVIDENCE: Final = """
-    select id, at, kind, proven, origin, size, root, note, old, proof, our_size, our_root, our_note from evidence
+    select id, at, kind, proven, origin, size, root, coalesce(signed_list.data, note), old, proof, our_size, our_root,
+           our_note
+    from evidence left join signed_list on kind = 'other_key' and signed_list.hash = note
     where (?1 is null or origin = ?1) and (?2 is null or proven = ?2) order by id
 """
 _ADD_LOG: Final = """
@@ -124,7 +145,17 @@ _ADD_AUTHORITY: Final = """
 """
 _HOLD: Final = """
     insert into evidence (at, kind, proven, origin, size, root, note, old, proof, our_size, our_root, our_note)
-    values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) on conflict do nothing
+    values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+"""
+_AT_SIZE: Final = "select id, root, note from evidence where origin = ? and size = ? and kind <> 'other_key' limit 1"
+_TWO_ROOTS: Final = """
+    update or ignore evidence set proven = 1, kind = 'fork', note = ?, root = ?, old = ?, proof = ?, our_size = size,
+        our_root = root, our_note = note
+    where id = ? and not proven
+"""
+_HELD: Final = "select count(*) from evidence where origin = ? and proven = ? and kind <> 'other_key'"
+_UNKEPT: Final = """
+    insert into unkept values (?1, 1, ?2) on conflict do update set count = count + 1, last = ?2
 """
 _TROUBLE: Final = {
     "log": "update log set trouble = ?1, trouble_since = iif(?1 is null, null, coalesce(trouble_since, ?2)) "
@@ -206,7 +237,7 @@ class Store:
             raise Refused(Kind.CONFLICT, f"{origin} is watched with another key", vkey="other_key")
         self._db.execute(
             _ADD_LOG,
-            (origin, vkey, authority, url, token, now, basis, EMPTY),
+            (origin, vkey, authority, url, token, now, None if basis is None else self._list(basis), EMPTY),
         )
 
     def authorities(self) -> list[Authority]:
@@ -274,20 +305,54 @@ class Store:
     def hold(
         self, kind: str, found: Checkpoint, note: bytes, old: int, proof: bytes, now: Instant, *, proven: bool
     ) -> None:
-        """Keep a checkpoint that does not fit, once, beside the one we cosigned last."""
+        """Keep a checkpoint that does not fit beside the one we cosigned last: one a size of the log.
+
+        Another root at a size that is kept already proves a fork by itself. Nothing that is kept makes room: what
+        comes when there is none is counted.
+        """
         log = self.log(found.origin)
         if log is None:
+            return
+        there = self._db.execute(_AT_SIZE, (found.origin, found.size)).fetchone()
+        if there is not None:
+            if there[1] != found.root:
+                self._db.execute(_TWO_ROOTS, (note, found.root, old, proof, there[0]))
+            elif proven:
+                self.settle(there[0], proven=True)
+            return
+        held = self._db.execute(_HELD, (found.origin, proven)).fetchone()[0]
+        if held >= (PROVEN_LIMIT if proven else OPEN_LIMIT):
+            self._db.execute(_UNKEPT, (found.origin, now))
             return
         ours = None if log.note is None else log.note + (log.line or "").encode()
         self._db.execute(
             _HOLD,
             (now, kind, proven, found.origin, found.size, found.root, note, old, proof, log.size, log.root, ours),
         )
-        self._db.execute(
-            "delete from evidence where id in (select id from evidence where origin = ? and not proven "
-            "order by id desc limit -1 offset ?)",
-            (found.origin, OPEN_LIMIT),
-        )
+
+    def contradicted(self, origin: str, vkey: str, note: bytes, now: Instant) -> None:
+        """Keep a signed list that names another key for a log that is watched: once for a key, and few of them."""
+        log, claim = self.log(origin), sha256(vkey.encode()).digest()
+        kept = self._db.execute("select root from evidence where origin = ? and kind = ?", (origin, OTHER_KEY))
+        roots = {bytes(row[0]) for row in kept}
+        if log is None or claim in roots:
+            return
+        if len(roots) >= LISTS_LIMIT:
+            self._db.execute(_UNKEPT, (origin, now))
+            return
+        known = "\n".join(log.vkeys).encode()
+        row = (now, OTHER_KEY, True, origin, 0, claim, self._list(note), 0, known, log.size, log.root, None)
+        self._db.execute(_HOLD, row)
+
+    def _list(self, note: bytes) -> bytes:
+        """Keep a signed list, once; its hash."""
+        digest = sha256(note).digest()
+        self._db.execute("insert into signed_list values (?, ?) on conflict do nothing", (digest, note))
+        return digest
+
+    def unkept(self) -> list[Unkept]:
+        """For which logs there was no room for more evidence, by origin."""
+        return [Unkept(*row) for row in self._db.execute("select origin, count, last from unkept order by origin")]
 
     def evidence(self, origin: str | None = None, *, proven: bool | None = None) -> list[Evidence]:
         """What does not fit, in the order it came."""

@@ -7,7 +7,7 @@ from saqtau.kernel.clock import Instant
 from saqtau.kernel.errors import Kind, Refused
 from saqtau.ledger.witness.follow import take_list
 from saqtau.ledger.witness.loglist import MOST, admit, compose_list, parse_list
-from saqtau.ledger.witness.store import Store
+from saqtau.ledger.witness.store import LISTS_LIMIT, Store
 
 AUTHORITY = signer("police.test", 1)
 NOW = Instant(1_795_500_000_000)  # November 2026
@@ -102,6 +102,23 @@ def test_a_log_that_a_list_forgets_stays_and_one_with_another_key_is_evidence(tm
     assert (kept.vkeys, kept.authority, kept.url) == ((NEXT.vkey(),), "police.test", "https://police.test")
     (evidence,) = store.evidence()
     assert (evidence.kind, evidence.proven, evidence.note) == ("other_key", True, other)
+    store.close()
+
+
+def test_an_authority_cannot_grow_the_witnesss_disk_with_lists(tmp_path):
+    store = Store(tmp_path)
+    store.add_authority(AUTHORITY.vkey(), NOW)
+    names = [f"police.test/{region:02}/access/2026" for region in range(20)]
+    first = listed(*(log(name) for name in names))
+    assert take_list(store, parse_list(first), first, NOW) == 20
+    for number in range(10, 20):
+        other = listed(*(log(name, number) for name in names))
+        take_list(store, parse_list(other), other, NOW)
+        take_list(store, parse_list(other), other, NOW)
+    assert len(store.evidence()) == 20 * LISTS_LIMIT
+    assert all(one.kind == "other_key" and one.proven and one.note.startswith(b"saqtau") for one in store.evidence())
+    assert store._db.execute("select count(*) from signed_list").fetchone() == (1 + LISTS_LIMIT,)
+    assert {one.count for one in store.unkept()} == {2 * (10 - LISTS_LIMIT)}
     store.close()
 
 

@@ -166,16 +166,47 @@ def test_what_never_gets_a_proof_stays(store):
     assert [(one.kind, one.size, one.proven) for one in store.evidence()] == [("unexplained", 300, False)]
 
 
-def test_doubts_are_bounded_and_proofs_are_never_pushed_out(store, monkeypatch):
+def test_doubts_are_bounded_and_nothing_that_is_kept_is_pushed_out(store, monkeypatch):
+    """Who floods the witness with old honest checkpoints while the mirror is kept from the leaves hides nothing."""
     monkeypatch.setattr("saqtau.ledger.witness.store.OPEN_LIMIT", 3)
     post(store, 0, 50)
     post(store, 50, 50, forked=1)
+    post(store, 50, 30, forked=7)
     for size in range(10, 20):
         post(store, 0, size)
     assert [(one.size, one.proven) for one in store.evidence()] == [
-        (50, True), (17, False), (18, False), (19, False)
+        (50, True), (30, False), (10, False), (11, False)
     ]  # fmt: skip
+    assert [(one.origin, one.count, one.last) for one in store.unkept()] == [(ORIGIN, 8, NOW)]
+    judge_open(store, ORIGIN, lambda _origin, size: LOG.tree(size)[0].root())
+    assert [(one.size, one.proven) for one in store.evidence()] == [(50, True), (30, True)]
+    assert store.unkept()[0].count == 8
     assert OPEN_LIMIT > 1_000
+
+
+def test_proofs_do_not_fill_the_disk_either(store, monkeypatch):
+    monkeypatch.setattr("saqtau.ledger.witness.store.PROVEN_LIMIT", 2)
+    post(store, 0, 50)
+    for size in range(20, 30):
+        post(store, 0, size, forked=7, root_at=lambda _origin, size: LOG.tree(size)[0].root())
+    assert [(one.size, one.proven) for one in store.evidence()] == [(20, True), (21, True)]
+    assert store.unkept()[0].count == 8
+
+
+def test_two_roots_for_one_size_that_nobody_cosigned_are_a_fork_and_one_row(store):
+    post(store, 0, 50)
+    post(store, 0, 30)
+    post(store, 0, 30)
+    assert [(one.kind, one.proven) for one in store.evidence()] == [("older", False)]
+    for forked in (7, 8, 9):
+        post(store, 0, 30, forked=forked)
+    (found,) = store.evidence()
+    assert (found.kind, found.proven, found.size, found.our_size) == ("fork", True, 30, 30)
+    files = proof_of(found, Mirror(store_folder(store)))
+    ours, theirs = parse_note(files["ours.note"]), parse_note(files["theirs.note"])
+    assert ours.check(LOG.key.verifier())
+    assert theirs.check(LOG.key.verifier())
+    assert ours.body != theirs.body
 
 
 def test_of_what_was_cosigned_one_a_while_is_remembered_and_the_last(store):
