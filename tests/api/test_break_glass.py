@@ -1,8 +1,10 @@
 """Fifteen minutes, one object, told at once, reviewed within 72 hours or the account is locked."""
 
 import pytest
+from structlog.testing import capture_logs
 from tests.api.desks import CROP, open_hit
 from tests.api.house import PASSWORD
+from tests.api.test_ledger_away import WRITING
 
 from saqtau.bootstrap.web import watch_policies
 from saqtau.kernel.clock import HOUR, MINUTE
@@ -82,6 +84,63 @@ async def test_the_prosecutor_reviews_it_and_nobody_else(ruled):
     done = await prosecutor.post(edge, json=finding)
     assert (done.status_code, done.json()["state"]) == (200, "justified"), done.text
     assert await ruled.entries(viewer="prosecutor", action="break_glass.review", decision="allow")
+
+
+async def test_no_review_without_its_entry(ruled):
+    item, _ = await open_hit(ruled, region=7)
+    _, answer = await broken(ruled, item.id)
+    review = answer.json()["review"]
+    edge = f"/api/items/{review}/edges/reviewed_justified"
+    finding = {"rev": 0, "data": {"finding": "a life hung on it"}}
+    prosecutor = await ruled.signed_in("prosecutor")
+    await ruled.parts.access.settle()
+    await ruled.owner.execute(f"revoke execute on function {WRITING} from saqtau_app")
+    try:
+        with capture_logs():
+            refused = await prosecutor.post(edge, json=finding)
+            await ruled.parts.access.settle()
+    finally:
+        await ruled.owner.execute(f"grant execute on function {WRITING} to saqtau_app")
+    assert (refused.status_code, refused.json()["fields"]) == (503, {"ledger": "unavailable"})
+    assert await ruled.owner.fetchval("select state from item where id = $1", review) == "broken"
+    done = await prosecutor.post(edge, json=finding)
+    assert (done.status_code, done.json()["state"]) == (200, "justified"), done.text
+    (entry,) = await ruled.entries(action="break_glass.review", object=review)
+    assert (entry["decision"], entry["late"]) == ("allow", False)
+
+
+async def test_who_reviewed_it_is_told_where_it_stands_when_the_ledger_goes_meanwhile(ruled):
+    item, _ = await open_hit(ruled, region=7)
+    _, answer = await broken(ruled, item.id)
+    prosecutor = await ruled.signed_in("prosecutor")
+    real, access = ruled.parts.access.open, ruled.parts.access
+
+    async def once(viewer, wish, told=None):
+        grant = await real(viewer, wish, told)
+        await access.settle()
+        await ruled.owner.execute(f"revoke execute on function {WRITING} from saqtau_app")
+        return grant
+
+    access.open = once
+    try:
+        with capture_logs():
+            edge = f"/api/items/{answer.json()['review']}/edges/reviewed_justified"
+            done = await prosecutor.post(edge, json={"rev": 0, "data": {"finding": "a life hung on it"}})
+    finally:
+        await ruled.owner.execute(f"grant execute on function {WRITING} to saqtau_app")
+        del access.open
+    assert (done.status_code, done.json()["state"]) == (200, "justified"), done.text
+
+
+async def test_the_wish_to_review_says_whose_glass_it_is_so_that_the_policies_refuse_his_own(ruled):
+    item, _ = await open_hit(ruled, region=7)
+    _, answer = await broken(ruled, item.id)
+    edge = f"/api/items/{answer.json()['review']}/edges/reviewed_justified"
+    refused = await (await ruled.signed_in("duty")).post(edge, json={"rev": 0, "data": {"finding": "it was my right"}})
+    assert (refused.status_code, refused.json()["fields"]) == (403, {"policy": "nobody-decides-his-own"})
+    unknown = f"/api/items/{item.id}/edges/reviewed_justified"
+    answer = await (await ruled.signed_in("prosecutor")).post(unknown, json={"rev": 0, "data": {}})
+    assert answer.status_code == 404, "what reviews nothing"
 
 
 async def test_unreviewed_for_72_hours_the_account_is_locked_until_the_review(ruled):

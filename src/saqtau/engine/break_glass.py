@@ -47,6 +47,13 @@ class GlassLine(msgspec.Struct, frozen=True):
     locked: bool
 
 
+class StillOpen(msgspec.Struct, frozen=True):
+    """What somebody has opened himself, and until when."""
+
+    object: str
+    until: Instant
+
+
 class Opened(msgspec.Struct, frozen=True):
     """What a broken glass led to: the line, and what to publish."""
 
@@ -61,6 +68,10 @@ _LINES: Final = """
     where ($1::text is null or b.officer = $1) order by b.at desc, b.id desc limit $3
 """
 _UNREVIEWED: Final = "select at from broken_glass_unreviewed($1)"
+_OPEN: Final = """
+    select b.object, b.until from broken_glass b join item i on i.id = b.review
+    where b.officer = $1 and b.at <= $2 and $2 < b.until and i.state <> 'not_justified' order by b.until desc
+"""
 
 
 def check_reason(reason: str) -> None:
@@ -75,6 +86,31 @@ async def unreviewed(pool: Any, officer: str) -> tuple[Broken, ...]:
     with refusals():
         rows = await pool.fetch(_UNREVIEWED, officer)
     return tuple(Broken(officer=officer, at=row["at"]) for row in rows)
+
+
+async def still_open(pool: Any, officer: str, now: Instant) -> list[StillOpen]:
+    """What is open to him now because he broke the glass: nothing that he has not named himself, nothing of its content.
+
+    Raises Refused(UNAVAILABLE).
+    """
+    with refusals():
+        async with pool.acquire() as pg, pg.transaction():
+            await see(pg, EVERYWHERE)
+            return [StillOpen(*row) for row in await pg.fetch(_OPEN, officer, now)]
+
+
+async def find_review(pool: Any, review: str) -> tuple[int, str]:
+    """The region and the officer of the glass that this item reviews: what a wish to review it must say.
+
+    Raises Refused(NOT_FOUND).
+    """
+    with refusals():
+        async with pool.acquire() as pg, pg.transaction():
+            await see(pg, EVERYWHERE)
+            row = await pg.fetchrow("select region, officer from broken_glass where review = $1", review)
+    if row is None:
+        raise Refused(Kind.NOT_FOUND, f"{review} reviews no broken glass", item="unknown")
+    return row["region"], row["officer"]
 
 
 async def break_glass(

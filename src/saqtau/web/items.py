@@ -5,9 +5,10 @@ from typing import Any
 import msgspec
 
 from saqtau.engine import store
+from saqtau.engine.break_glass import find_review
 from saqtau.engine.chain import EVERYWHERE
 from saqtau.engine.items import missing
-from saqtau.engine.reading import PictureLine, read_item, where_is
+from saqtau.engine.reading import PictureLine, read_item, regions_of, where_is
 from saqtau.kernel.access import AccessRequest, Action, Purpose, Viewer
 from saqtau.kernel.errors import Kind, Refused
 from saqtau.web.errors import Stale
@@ -90,7 +91,7 @@ async def after_act(parts: Parts, session: Session, item_id: str) -> ItemSeen:
             if "ledger" not in refused.fields:
                 raise
     async with parts.pg.acquire() as pg, pg.transaction():
-        await store.see(pg, session.person.regions)
+        await store.see(pg, regions_of(viewer))
         row = await pg.fetchrow(_STATE, item_id)
     if row is None:
         raise missing(item_id)
@@ -111,18 +112,20 @@ def roles_for(parts: Parts, session: Session, edge: str) -> list[str]:
 
 
 REVIEWS = frozenset({"reviewed_justified", "reviewed_not_justified"})
-"""Edges that review a broken glass: an action of its own."""
+"""Edges that review a broken glass: an action of its own, which is power and not help."""
 
 
-def acting(parts: Parts, session: Session, role: str, item_id: str, edge: str) -> tuple[Viewer, AccessRequest]:
+def acting(parts: Parts, session: Session, role: str, item_id: str) -> tuple[Viewer, AccessRequest]:
     """The wish to move an item, on duty or at the desk of oversight. The desk says besides who may take which edge."""
     viewer = viewer_in(session, role)
-    action = Action.REVIEW_BREAK_GLASS if edge in REVIEWS else Action.ACT_ON_ITEM
-    wishes = [
-        AccessRequest(action=action, purpose=purpose, object=item_id, unit=session.person.unit)
-        for purpose in (Purpose.DUTY, Purpose.OVERSIGHT)
-    ]
-    return viewer, next((wish for wish in wishes if parts.access.decides(viewer, wish).allow), wishes[0])
+    return viewer, _for_duty_or_oversight(
+        parts, viewer, AccessRequest(action=Action.ACT_ON_ITEM, purpose=Purpose.DUTY, object=item_id, unit=viewer.unit)
+    )
+
+
+def _for_duty_or_oversight(parts: Parts, viewer: Viewer, wish: AccessRequest) -> AccessRequest:
+    over = msgspec.structs.replace(wish, purpose=Purpose.OVERSIGHT)
+    return next((one for one in (wish, over) if parts.access.decides(viewer, one).allow), wish)
 
 
 async def take_edge(
@@ -132,23 +135,19 @@ async def take_edge(
 
     Raises Refused: STALE (as `Stale`, with the fresh item), NOT_FOUND, CONFLICT, DENIED, INVALID, UNAVAILABLE.
     """
+    if edge in REVIEWS:
+        return await review_glass(parts, session, item_id, edge, rev, data)
     roles = roles_for(parts, session, edge)
     told = {"edge": edge, "rev": rev}
     for role in roles:
-        viewer, wish = acting(parts, session, role, item_id, edge)
+        viewer, wish = acting(parts, session, role, item_id)
         decision = parts.access.decides(viewer, wish)
         if not decision.allow:
             parts.access.note(viewer, wish, told)
             raise Refused(Kind.DENIED, f"{role} does not act on items", policy=decision.named)
-        actor = actor_of(session.person, role, Purpose.INCIDENT)
         try:
-            async with parts.pg.acquire() as pg:
-                outcome = await store.fire(
-                    pg, parts.desks, item_id, edge, actor, data, rev, parts.clock(), parts.ids, parts.calendar
-                )
+            outcome = await _move(parts, session, role, item_id, edge, rev, data)
         except Refused as refused:
-            if refused.kind is Kind.STALE:
-                raise Stale(refused.message, msgspec.to_builtins(await after_act(parts, session, item_id))) from None
             if refused.kind is not Kind.DENIED:
                 raise
             if role == roles[-1]:
@@ -158,3 +157,44 @@ async def take_edge(
             parts.access.note(viewer, wish, told)
             return outcome
     raise Refused(Kind.DENIED, "no role of yours takes this edge", role="wrong_role")
+
+
+async def review_glass(
+    parts: Parts, session: Session, item_id: str, edge: str, rev: int, data: dict[str, Any]
+) -> store.Outcome:
+    """Say whether a glass was rightly broken. Power: its entry is durable before the item moves, or it does not move.
+
+    Raises Refused: as `take_edge`; UNAVAILABLE with `ledger` while the ledger cannot write.
+    """
+    role = roles_for(parts, session, edge)[0]
+    viewer = viewer_in(session, role)
+    region, officer = await find_review(parts.pg, item_id)
+    wish = AccessRequest(
+        action=Action.REVIEW_BREAK_GLASS, purpose=Purpose.DUTY, object=item_id, unit=viewer.unit, region=region,
+        requested_by=officer, concerns=officer,
+    )  # fmt: skip
+    wish, told = _for_duty_or_oversight(parts, viewer, wish), {"edge": edge, "rev": rev}
+    async with parts.access.reading(viewer, wish, told) as (_, done):
+        try:
+            outcome = await _move(parts, session, role, item_id, edge, rev, data)
+        except Refused as refused:
+            if refused.kind is Kind.DENIED:
+                parts.access.note(viewer, wish, told | {"why": sorted(refused.fields)}, refused="desk-edge")
+            raise
+        done.count = 1
+        return outcome
+
+
+async def _move(
+    parts: Parts, session: Session, role: str, item_id: str, edge: str, rev: int, data: dict[str, Any]
+) -> store.Outcome:
+    actor = actor_of(session.person, role, Purpose.INCIDENT)
+    try:
+        async with parts.pg.acquire() as pg:
+            return await store.fire(
+                pg, parts.desks, item_id, edge, actor, data, rev, parts.clock(), parts.ids, parts.calendar
+            )
+    except Refused as refused:
+        if refused.kind is Kind.STALE:
+            raise Stale(refused.message, msgspec.to_builtins(await after_act(parts, session, item_id))) from None
+        raise
