@@ -51,9 +51,12 @@ describe('an entry', () => {
 
 describe('the policy that goes with an entry', () => {
 	test('asks for the witness, for one of several, or for none where there is none', () => {
-		expect(policyOf(log())).toBe('log k\nwitness w1 w\nquorum w1\n');
-		expect(policyOf(log({ witnesses: [witness, { ...witness, vkey: 'v' }] }))).toBe('log k\nwitness w1 w\nwitness w2 v\ngroup witnesses 1 w1 w2\nquorum witnesses\n');
-		expect(policyOf(log({ witnesses: [] }))).toBe('log k\nquorum none\n');
+		expect(policyOf([log()])).toBe('log k\nwitness w1 w\nquorum w1\n');
+		expect(policyOf([log({ witnesses: [witness, { ...witness, vkey: 'v' }] })])).toBe('log k\nwitness w1 w\nwitness w2 v\ngroup witnesses 1 w1 w2\nquorum witnesses\n');
+		expect(policyOf([log({ witnesses: [] })])).toBe('log k\nquorum none\n');
+	});
+	test('has the key of every log, and each witness once: an export has entries of more than one log', () => {
+		expect(policyOf([log(), log({ origin: 'saqtau.example/02/evidence/2026', vkey: 'e' })])).toBe('log k\nlog e\nwitness w1 w\nquorum w1\n');
 	});
 });
 

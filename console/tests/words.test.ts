@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest';
 import en from '../../src/saqtau/locales/en.json';
 import kk from '../../src/saqtau/locales/kk.json';
 import ru from '../../src/saqtau/locales/ru.json';
-import { fill, type Table } from '../src/i18n/index.svelte';
+import { fill, spoken, type Table } from '../src/i18n/index.svelte';
 
 const tables: Record<string, Table> = { kk, ru, en };
 const FORM = /_(zero|one|two|few|many|other)$/;
@@ -47,4 +47,12 @@ test('every word that a page asks for by name is in the table', () => {
 	const asked = Object.values(files).flatMap((text) => [...text.matchAll(/\bt\('([\w.]+)'/g)].map(([, key]) => key!));
 	expect(asked.length).toBeGreaterThan(100);
 	expect(asked.filter((key) => !(key in en) && !plurals.has(key))).toEqual([]);
+});
+
+test('before anybody is known the browser says the language', () => {
+	expect(spoken(['en-US', 'en'])).toBe('en');
+	expect(spoken(['kk-KZ', 'ru'])).toBe('kk');
+	expect(spoken(['de-DE', 'ru-RU', 'en'])).toBe('ru');
+	expect(spoken(['de'])).toBe('en');
+	expect(spoken([])).toBe('kk');
 });

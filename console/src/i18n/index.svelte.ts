@@ -19,10 +19,16 @@ let current = $state.raw<{ language: Language; table: Table }>({ language: 'kk',
 
 export const isLanguage = (text: unknown): text is Language => languages.includes(text as Language);
 
-/** What the page starts with: what was chosen on this device, else what the account says, else Kazakh. */
+/** What the page starts with: what was chosen on this device, else what the account says, else the browser's. */
 export function preferred(account?: string | null): Language {
 	const kept = localStorage.getItem('saqtau.language');
-	return isLanguage(kept) ? kept : isLanguage(account) ? account : 'kk';
+	return isLanguage(kept) ? kept : isLanguage(account) ? account : spoken(navigator.languages);
+}
+
+/** The first of these (BCP 47, as a browser lists them) that we have; English for who reads none; Kazakh when nothing is known. */
+export function spoken(wanted: readonly string[]): Language {
+	const known = wanted.map((one) => one.toLowerCase().split('-')[0]).find(isLanguage);
+	return known ?? (wanted.length ? 'en' : 'kk');
 }
 
 export async function setLanguage(language: Language, keep = false): Promise<void> {

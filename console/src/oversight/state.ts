@@ -137,12 +137,13 @@ export const fileName = ({ origin, index }: Place): string => `${origin.replace(
 /** Word for a quoted shell argument. */
 export const quoted = (text: string): string => (/^[A-Za-z0-9_./:+=-]+$/.test(text) ? text : `'${text.replaceAll("'", "'\\''")}'`);
 
-/** The keys of a log and its witnesses as a C2SP tlog-policy; one witness is enough. */
-export function policyOf(log: Pick<LogState, 'vkey' | 'witnesses'>): string {
-	const names = log.witnesses.map((_, at) => `w${at + 1}`);
+/** The keys of all logs and witnesses as a C2SP tlog-policy: an export has entries of more than one log. One witness is enough. */
+export function policyOf(logs: readonly Pick<LogState, 'vkey' | 'witnesses'>[]): string {
+	const keys = [...new Set(logs.flatMap((log) => log.witnesses.map((one) => one.vkey)))];
+	const names = keys.map((_, at) => `w${at + 1}`);
 	return [
-		`log ${log.vkey}`,
-		...log.witnesses.map((one, at) => `witness ${names[at]} ${one.vkey}`),
+		...new Set(logs.map((log) => `log ${log.vkey}`)),
+		...keys.map((vkey, at) => `witness ${names[at]} ${vkey}`),
 		...(names.length > 1 ? [`group witnesses 1 ${names.join(' ')}`] : []),
 		`quorum ${names.length > 1 ? 'witnesses' : (names[0] ?? 'none')}`,
 		''
