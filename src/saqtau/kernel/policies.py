@@ -7,7 +7,7 @@ Source: Cedar policy language 4 (cedarpolicy.com), by cedarpy.
 
 import hashlib
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 import cedarpy
@@ -26,8 +26,10 @@ _ID = re.compile(r"[a-z][a-z0-9-]{2,79}", re.ASCII)
 _ANNOTATIONS: Final = {"en": "sentence", "ru": "sentence_ru", "kk": "sentence_kk"}
 _SENTENCE: Final = 400
 _ANSWERS: Final = 4096
-_NAMES_ONE: Final = re.compile(r"\b(?:Person|Thing)\s*::|\b(?:principal|resource)\s*(?:==|!=)")
-"""What a text must not hold for its answers to depend on attributes only: one person or thing, or who compared."""
+_OF_MANY: Final = ("Role", "Action")
+"""Kinds of entities a policy may name and still depend on attributes only; Person and Thing are single ones."""
+LAW: Final = "law-"
+"""How the ids of laws above the policies begin (`kernel.access`): no policy may call itself one."""
 
 
 class Rule(msgspec.Struct, frozen=True):
@@ -50,23 +52,23 @@ class Answer(msgspec.Struct, frozen=True):
 class Policies:
     """A set of policies ready to decide: parsed once, never changed."""
 
-    __slots__ = ("_answers", "_handle", "_schema", "general", "hash", "rules", "schema", "texts")
+    __slots__ = ("_answers", "_handle", "_schema", "general", "hash", "meanings", "rules", "schema", "texts")
 
     def __init__(
         self,
         texts: Mapping[str, str],
         schema: str,
         rules: tuple[Rule, ...],
+        meanings: Mapping[str, Mapping[str, Any]],
         handle: Any,
         checked: Any,
-        *,
-        general: bool,
     ) -> None:
         self.texts: Mapping[str, str] = dict(sorted(texts.items()))
         self.schema = schema
         self.rules = rules
         self.hash = policy_hash(texts, schema)
-        self.general = general
+        self.meanings = meanings  # by id: what decides, as Cedar's JSON
+        self.general = not any(_names_one(one) for one in meanings.values())
         self._answers: dict[Any, Answer] = {}
         self._handle = handle
         self._schema = checked
@@ -82,7 +84,8 @@ class Policies:
             raise Refused(Kind.INVALID, f"policies: more than {LARGEST // 1024} KiB", policies="too_large")
         if any("\0" in text or not text.isprintable() for text in ("".join(one.split()) for one in texts.values())):
             raise Refused(Kind.INVALID, "policies: letters that nobody sees", policies="not_printable")
-        rules = tuple(rule for name in sorted(texts) for rule in _rules(name, texts[name]))
+        read = [one for name in sorted(texts) for one in _rules(name, texts[name])]
+        rules = tuple(rule for rule, _ in read)
         if not rules or len(rules) > MOST:
             raise Refused(Kind.INVALID, f"policies: 1 to {MOST}, not {len(rules)}", policies="count")
         seen: set[str] = set()
@@ -101,8 +104,7 @@ class Policies:
             told = {_named(str(one.policy_id), rules): "not_in_schema" for one in found.errors}
             message = "; ".join(str(one.error) for one in found.errors)[:2000]
             raise Refused(Kind.INVALID, f"policies against their schema: {message}", **told or {"policies": "invalid"})
-        general = not _NAMES_ONE.search(whole)
-        return cls(texts, schema, rules, handle, checked, general=general)
+        return cls(texts, schema, rules, {rule.id: meant for rule, meant in read}, handle, checked)
 
     def known(self, key: Any) -> Answer | None:
         """An answer that was given before. key: everything that the policies may look at; see `kernel.access`."""
@@ -138,23 +140,53 @@ def policy_hash(texts: Mapping[str, str], schema: str) -> str:
     return digest.hexdigest()
 
 
-def _rules(name: str, text: str) -> list[Rule]:
+def _rules(name: str, text: str) -> list[tuple[Rule, Mapping[str, Any]]]:
+    """Each policy of a file, with what it means: all of it but its annotations."""
     if not _FILE.fullmatch(name):
         raise Refused(Kind.INVALID, f"{name[:60]!r}: a file of policies is small_letters.cedar", file="name")
     try:
         plain = msgspec.json.decode(cedarpy.policies_to_json_str(text))
     except ValueError as error:
         raise Refused(Kind.INVALID, f"{name}: {error}"[:2000], **{name: "not_cedar"}) from None
+    except RecursionError:
+        raise Refused(Kind.INVALID, f"{name}: conditions within conditions, too deep", **{name: "too_deep"}) from None
     if plain["templates"]:
         raise Refused(Kind.INVALID, f"{name}: a template decides nothing", **{name: "template"})
-    return [_rule(name, one) for one in plain["staticPolicies"].values()]
+    return [
+        (_rule(name, one), {part: value for part, value in one.items() if part != "annotations"})
+        for one in plain["staticPolicies"].values()
+    ]
+
+
+def pieces(meaning: Any) -> Iterator[Any]:
+    """Every value within Cedar's JSON of a policy, itself first. Without recursion: conditions may lie deep."""
+    waiting = [meaning]
+    while waiting:
+        one = waiting.pop()
+        yield one
+        if isinstance(one, dict):
+            waiting += one.values()
+        elif isinstance(one, list):
+            waiting += one
+
+
+def _names_one(meaning: Any) -> bool:
+    """Whether a policy names a single person or thing, so that its answer is for that one only.
+
+    Looked for in what Cedar parsed: in the text a comment may stand between any two words.
+    """
+    return any(
+        isinstance(one, dict) and "id" in one and one.get("type", "Role") not in _OF_MANY for one in pieces(meaning)
+    )
 
 
 def _rule(name: str, plain: Mapping[str, Any]) -> Rule:
     annotations = plain.get("annotations", {})
     named = annotations.get("id") or ""
-    if not _ID.fullmatch(named):
-        raise Refused(Kind.INVALID, f"{name}: a policy has an @id of small letters and dashes", **{name: "id"})
+    if not _ID.fullmatch(named) or named.startswith(LAW):
+        raise Refused(
+            Kind.INVALID, f"{name}: a policy has an @id of small letters and dashes, and none of a law", **{name: "id"}
+        )
     told = {language: annotations[key] for language, key in _ANNOTATIONS.items() if annotations.get(key)}
     if "en" not in told or any(not 3 <= len(sentence) <= _SENTENCE for sentence in told.values()):
         raise Refused(Kind.INVALID, f"{name}: {named} says in an @sentence what it means", **{named: "sentence"})

@@ -5,20 +5,22 @@ import itertools
 from collections.abc import Iterator, Mapping
 from typing import Final
 
-import cedarpy
 import msgspec
 
-from saqtau.kernel.access import AccessRequest, Action, Facts, Purpose, Viewer, decide
+from saqtau.kernel.access import ROLES, AccessRequest, Action, Facts, Purpose, Viewer, decide
+from saqtau.kernel.errors import Kind, Refused
 from saqtau.kernel.policies import Policies, Rule
-from saqtau.kernel.policy_laws import ROLES
+from saqtau.kernel.policy_reach import PLAIN, Sample, reach
 
 _CONTEXT: Final = 3
-_HERE: Final = 2
-_UNIT: Final = "U1"
 _EVERYTHING: Final = Facts(on_shift=True, case_known=True, incident_known=True, incident_open=True, break_glass=True)
 _PLAIN: Final = Facts(incident_known=True, incident_open=True, case_known=True)
 MOST_LINES: Final = 4_000
 """Lines of a diff that are shown."""
+MOST_QUESTIONS: Final = 50_000
+"""Wishes that both sets are asked about, about 0.3 ms each. What is more is proposed in parts."""
+_SHOWN: Final = 5
+"""Places that a shift is told of by name."""
 
 
 class RuleChange(msgspec.Struct, frozen=True):
@@ -39,6 +41,7 @@ class Shift(msgspec.Struct, frozen=True):
     purpose: str
     allowed: bool  # afterwards
     on_shift: bool  # whether the question was asked about somebody on shift, with the glass broken
+    where: str = ""  # "region 7": only there; empty: wherever the other facts are as given
 
 
 class PolicyDiff(msgspec.Struct, frozen=True):
@@ -52,14 +55,18 @@ class PolicyDiff(msgspec.Struct, frozen=True):
 
 
 def compare(before: Policies, after: Policies) -> PolicyDiff:
-    """What changes. Every role is asked for every purpose and each action that a changed policy names: up to 2 s."""
+    """What changes. Every role is asked for every purpose and each action that a changed policy names: up to 2 s.
+
+    Besides about each region, age, person, thing and unit that a changed policy names: up to 15 s.
+    Raises Refused(INVALID, texts="too_much"): that would be more questions than can be asked.
+    """
     rules = tuple(_rules(before, after))
     touched = [one.id for one in rules if one.what != "reworded"]
     return PolicyDiff(
         before.hash,
         after.hash,
         rules,
-        tuple(_shifts(before, after, _actions(touched, _meanings(before), _meanings(after)))),
+        tuple(_shifts(before, after, _wanted(touched, before, after))),
         tuple(itertools.islice(text_diff(before.texts, after.texts), MOST_LINES)),
     )
 
@@ -74,7 +81,7 @@ def text_diff(before: Mapping[str, str], after: Mapping[str, str]) -> Iterator[s
 
 def _rules(before: Policies, after: Policies) -> Iterator[RuleChange]:
     old, new = {rule.id: rule for rule in before.rules}, {rule.id: rule for rule in after.rules}
-    meant, means = _meanings(before), _meanings(after)
+    meant, means = before.meanings, after.meanings
     for name in sorted(old.keys() | new.keys()):
         match old.get(name), new.get(name):
             case None, Rule() as rule:
@@ -89,44 +96,48 @@ def _rules(before: Policies, after: Policies) -> Iterator[RuleChange]:
                 pass
 
 
-def _meanings(policies: Policies) -> dict[str, str]:
-    """Each policy without its annotations: what decides."""
-    found: dict[str, str] = {}
-    for text in policies.texts.values():
-        for rule in msgspec.json.decode(cedarpy.policies_to_json_str(text))["staticPolicies"].values():
-            name = rule.get("annotations", {}).get("id", "")
-            decides = {part: value for part, value in rule.items() if part != "annotations"}
-            found[name] = msgspec.json.encode(decides, order="deterministic").decode()
-    return found
+def _wanted(rules: list[str], *sets: Policies) -> dict[Action, set[Sample]]:
+    """About what is asked: each action that these policies speak of, about whatever they name."""
+    reaches = [reach(policies.meanings[name]) for policies in sets for name in rules if name in policies.meanings]
+    wanted: dict[Action, set[Sample]] = {}
+    if sum(known.count for known in reaches) <= MOST_QUESTIONS:
+        for known in reaches:
+            samples = set(known.samples())
+            for action in known.actions:
+                wanted.setdefault(action, {PLAIN}).update(samples)
+        if sum(map(len, wanted.values())) * len(ROLES) * len(Purpose) * 2 <= MOST_QUESTIONS:
+            return wanted
+    raise Refused(Kind.INVALID, "changes more than can be shown at once: propose it in parts", texts="too_much")
 
 
-def _actions(rules: list[str], *meanings: Mapping[str, str]) -> frozenset[Action]:
-    """The actions that these policies speak of; all where one speaks of a group, or of any."""
-    found: set[str] = set()
-    for meaning in meanings:
-        for name in rules:
-            match msgspec.json.decode(meaning.get(name, "{}")).get("action"):
-                case {"op": "==", "entity": {"id": one}}:
-                    found.add(one)
-                case {"op": "in", "entities": several}:
-                    found.update(one["id"] for one in several)
-                case None:
-                    pass
-                case _:
-                    return frozenset(Action)
-    known = {action.value for action in Action}
-    return frozenset(Action(one) for one in found) if found <= known else frozenset(Action)
+def _shifts(before: Policies, after: Policies, wanted: Mapping[Action, set[Sample]]) -> Iterator[Shift]:
+    for role, action, purpose in itertools.product(ROLES, sorted(wanted), Purpose):
+        told = Shift(role, action.value, purpose.value, allowed=False, on_shift=False)
+        moved: dict[bool, dict[str, bool]] = {}
+        for sample in sorted(wanted[action], key=lambda one: (one != PLAIN, one)):
+            found = _moved(before, after, role, action, purpose, sample)
+            if found is not None:
+                moved.setdefault(found[0], {})[sample.where] = found[1]
+        for allowed, places in moved.items():
+            if "" in places:
+                yield msgspec.structs.replace(told, allowed=allowed, on_shift=places[""])
+                continue
+            shown = [*itertools.islice(places, _SHOWN), *(["…"] if len(places) > _SHOWN else [])]
+            shift = any(places.values())
+            yield msgspec.structs.replace(told, allowed=allowed, on_shift=shift, where="; ".join(shown))
 
 
-def _shifts(before: Policies, after: Policies, actions: frozenset[Action]) -> Iterator[Shift]:
-    for role, action, purpose in itertools.product(ROLES, sorted(actions), Purpose):
-        for facts in (_EVERYTHING, _PLAIN):
-            viewer = Viewer("somebody", role, frozenset({_HERE}), _UNIT if role == "patrol" else None)
-            wish = AccessRequest(
-                action=action, purpose=purpose, object="x", region=_HERE, unit=_UNIT, case="case-1",
-                requested_by="another", facts=facts,
-            )  # fmt: skip
-            was, now = decide(before, viewer, wish).allow, decide(after, viewer, wish).allow
-            if was is not now:
-                yield Shift(role, action.value, purpose.value, now, facts.on_shift)
-                break
+def _moved(
+    before: Policies, after: Policies, role: str, action: Action, purpose: Purpose, sample: Sample
+) -> tuple[bool, bool] | None:
+    """(allowed afterwards, asked on shift) when the answers differ."""
+    for facts in (_EVERYTHING, _PLAIN):
+        viewer = Viewer(sample.person, role, frozenset({sample.region}), sample.unit if role == "patrol" else None)
+        wish = AccessRequest(
+            action=action, purpose=purpose, object=sample.thing, region=sample.region, unit=sample.unit, case="case-1",
+            requested_by="another", age_days=sample.age, facts=facts,
+        )  # fmt: skip
+        was, now = decide(before, viewer, wish).allow, decide(after, viewer, wish).allow
+        if was is not now:
+            return now, facts.on_shift
+    return None

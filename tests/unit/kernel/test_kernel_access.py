@@ -195,6 +195,27 @@ def test_an_answer_that_is_given_again_is_the_one_that_would_be_found():
                 assert decide(found, viewer, wish) == decide(found, viewer, wish) == decide(anew, viewer, wish)
 
 
+@pytest.mark.parametrize("rule", [
+    'permit (principal, action, resource) when { principal //\n in Person //\n ::"op1" };',
+    'permit (principal //\n == Person::"op1", action, resource);',
+    'forbid (principal, action, resource) unless { [Person ::\n"op1"].contains(principal) };',
+    'permit (principal, action, resource) when { {who: Person::"op1"}.who == principal };',
+])  # fmt: skip
+def test_what_one_person_may_is_not_given_to_another_however_the_policy_is_written(rule):
+    """Cedar lets a comment stand between any two words: what is named is looked for in what it parsed."""
+    texts, schema = policies.texts()
+    wish = AccessRequest(action=Action.READ_LIST, purpose=Purpose.DUTY)
+    one, other = Viewer("op1", "operator", HERE), Viewer("op2", "operator", HERE)
+    opened = 'permit (principal in Role::"operator", action, resource);' if rule.startswith("forbid") else rule
+    more = texts | {
+        "x.cedar": f'@id("for-one") @sentence("One.") {rule}',
+        "y.cedar": f'@id("opened") @sentence("Some.") {opened}',
+    }
+    found = Policies.parse(more, schema)
+    assert not found.general
+    assert [decide(found, who, wish).allow for who in (one, other, one)] == [True, False, True]
+
+
 def test_what_is_no_text_is_denied():
     assert not asks("prosecutor", Action.READ_ITEM, Purpose.OVERSIGHT, object="\ud800").allow
 

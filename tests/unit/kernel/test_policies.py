@@ -2,19 +2,24 @@
 
 import re
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from saqtau import policies
-from saqtau.kernel.access import AccessRequest, Action, Purpose, Viewer, decide
+from saqtau.kernel.access import CONTENT, READS, ROLES, AccessRequest, Action, Facts, Purpose, Viewer, ask, decide
 from saqtau.kernel.errors import Kind, Refused
 from saqtau.kernel.policies import LARGEST, Policies, policy_hash
-from saqtau.kernel.policy_laws import ROLES, breaches, lawful
+from saqtau.kernel.policy_laws import ALWAYS, NEVER, breaches, lawful
+from saqtau.kernel.sensitive import Sensitive
 from saqtau.web.people import ROLES as HOLDABLE
 
 TEXTS, SCHEMA = policies.texts()
 GOOD = '@id("a-rule")\n@sentence("It says something.")\npermit (principal, action == Action::"queue.watch", resource);'
+
+
+HEAD = GOOD[: GOOD.index("permit")]
 
 
 def refused(texts, schema=SCHEMA, load=Policies.parse):
@@ -49,6 +54,11 @@ BAD = {
     "no Cedar": ("permit everything", "a.cedar"),
     "no id": (GOOD.replace('@id("a-rule")\n', ""), "a.cedar"),
     "an id that nobody can cite": (GOOD.replace("a-rule", "A Rule"), "a.cedar"),
+    "the name of a law": (GOOD.replace("a-rule", "law-help"), "a.cedar"),
+    "conditions deep in conditions": (
+        GOOD[:-1] + " when { " + " && ".join(["resource.minors"] * 1000) + " };",
+        "a.cedar",
+    ),
     "no sentence": (GOOD.replace('@sentence("It says something.")\n', ""), "a-rule"),
     "a sentence of nothing": (GOOD.replace("It says something.", ""), "a-rule"),
     "an unknown annotation": ("@advice" + '("x")\n' + GOOD, "a-rule"),
@@ -103,6 +113,147 @@ def test_a_set_that_breaks_a_law_does_not_load(how):
         assert says in refused(texts, load=lawful).message
 
 
+_SEES_NOTHING = 'forbid (principal in Role::"administrator", action in Action::"content", resource);'
+_DECIDED = "{ context.concerns_self || (context has requested_by && context.requested_by == principal) };"
+PARTICULAR = {
+    "the administrator sees some regions": (
+        {"limits.cedar": TEXTS["limits.cedar"].replace(_SEES_NOTHING, _SEES_NOTHING[:-1] + " when { %s };")},
+        """permit (principal in Role::"administrator", action in Action::"content", resource)
+        when { resource has region && resource.region > 2 && context.purpose == "maintenance" };""",
+        "if resource has region then resource.region < 3 else true",
+        "administrator has no content",
+    ),
+    "no help in one region": (
+        {},
+        'forbid (principal, action == Action::"queue.watch", resource) when { principal.regions.contains(7) };',
+        "",
+        "Help is never bound",
+    ),
+    "overseers blind in one region": (
+        {},
+        """forbid (principal, action == Action::"item.read", resource)
+        when { resource has region && resource.region == 7 && context.purpose == "oversight" };""",
+        "",
+        "read everything",
+    ),
+    "overseers blind about what is old": (
+        {},
+        'forbid (principal, action == Action::"access.read", resource) when { resource.age_days > 100 };',
+        "",
+        "read everything",
+    ),
+    "one person approves his own": (
+        {
+            "limits.cedar": TEXTS["limits.cedar"].replace(
+                _DECIDED, _DECIDED[:-1] + '\nunless { principal == Person::"evil" };'
+            )
+        },
+        GOOD.splitlines()[2],
+        "",
+        "Nobody approves",
+    ),
+    "no help for one unit": (
+        {},
+        """forbid (principal, action == Action::"own.watch", resource)
+        when { resource has unit && resource.unit == "U9" };""",
+        "",
+        "Help is never bound",
+    ),
+    "one thing nobody oversees": (
+        {},
+        """forbid (principal, action == Action::"item.read", resource == Thing::"i9")
+        when { context.purpose == "oversight" };""",
+        "",
+        "read everything",
+    ),
+    "calculated": (
+        {},
+        """forbid (principal, action == Action::"queue.watch", resource)
+        when { resource has region && resource.region * 3 == 21 };""",
+        "",
+        "Help is never bound",
+    ),
+}
+
+
+@pytest.mark.parametrize("how", PARTICULAR)
+def test_a_set_that_breaks_a_law_about_one_region_person_or_thing_only_does_not_load_either(how):
+    patch, rule, held, says = PARTICULAR[how]
+    more = f'@id("x-rule")\n@sentence("Order.")\n{rule}'
+    texts = TEXTS | {name: text.replace("%s", held) for name, text in patch.items()} | {"x.cedar": more}
+    assert says in refused(texts, load=lawful).message
+
+
+def test_what_names_more_than_can_be_asked_does_not_load():
+    rule = "forbid (principal, action, resource) when { [%s].contains(resource.age_days) };"
+    texts = TEXTS | {"x.cedar": HEAD + rule % ",".join(map(str, range(1, 400)))}
+    assert refused(texts, load=lawful).fields == {"policies": "too_particular"}
+
+
+RELEASE = policies.load()
+EVERYTHING = Policies.parse({"a.cedar": HEAD + "permit (principal, action, resource);"}, SCHEMA)
+NOTHING = Policies.parse({"a.cedar": HEAD + "forbid (principal, action, resource);"}, SCHEMA)
+people = st.builds(
+    Viewer,
+    st.sampled_from(["v", "w"]),
+    st.sampled_from([*ROLES, "", "Prosecutor", "clock"]),
+    st.frozensets(st.integers(1, 99), max_size=3),
+    st.none() | st.sampled_from(["u1", "u2"]),
+)
+wishes = st.builds(
+    AccessRequest,
+    action=st.sampled_from(Action),
+    purpose=st.sampled_from(Purpose),
+    object=st.sampled_from(["", "i"]),
+    region=st.none() | st.integers(1, 99),
+    unit=st.none() | st.sampled_from(["u1", "u2"]),
+    case=st.none() | st.sampled_from(["", "c-1"]),
+    sensitive=st.frozensets(st.sampled_from(Sensitive)),
+    age_days=st.integers(0, 500),
+    requested_by=st.none() | st.sampled_from(["v", "w"]),
+    concerns=st.none() | st.sampled_from(["v", "w"]),
+    facts=st.builds(Facts, **{name: st.booleans() for name in Facts.__struct_fields__}),
+)
+
+
+@given(people, wishes)
+def test_what_the_policies_of_the_release_say_is_what_the_laws_above_them_say(viewer, wish):
+    """No law opens or closes anything that this release does not: they hold what stands, and grant nothing new."""
+    assert decide(RELEASE, viewer, wish).allow is ask(RELEASE, viewer, wish).allow
+
+
+@given(people, wishes)
+def test_no_policy_opens_or_closes_what_a_law_says_wherever_it_is(viewer, wish):
+    """Under policies that permit all nothing is open that a law closes; under such that forbid all help goes on."""
+    wide, narrow = decide(EVERYTHING, viewer, wish), decide(NOTHING, viewer, wish)
+    release = ask(RELEASE, viewer, wish)
+    if not wide.allow:
+        assert wide.policies[0].startswith("law-")
+        assert not narrow.allow
+        assert not release.allow
+    if narrow.allow:
+        assert narrow.policies in {("law-help",), ("law-oversight",)}
+        assert release.allow
+    if viewer.role == "administrator" and wish.action in CONTENT:
+        assert not wide.allow
+    if wish.action is Action.ERASE_RECORD or viewer.role not in ROLES:
+        assert not wide.allow
+    if viewer.role in {"prosecutor", "auditor"} and wish.purpose is Purpose.OVERSIGHT and wish.action in READS:
+        assert narrow.allow
+
+
+@pytest.mark.parametrize("law", [*NEVER, *ALWAYS], ids=lambda law: law.__name__.strip("_"))
+def test_each_question_of_the_laws_is_decided_above_the_policies_in_every_region(law):
+    for viewer, wish in law():
+        for region in (1, 7, 99):
+            there = msgspec.structs.replace(viewer, regions=frozenset({region}) if viewer.regions else viewer.regions)
+            answer = decide(
+                NOTHING if law in ALWAYS else EVERYTHING, there, msgspec.structs.replace(wish, region=region)
+            )
+            assert answer.allow is (law in ALWAYS)
+            assert answer.policies[0].startswith("law-")
+
+
 def test_the_hash_names_the_words_and_not_the_spaces_at_their_ends():
     trailing = {name: text.replace("\n", "  \r\n") for name, text in TEXTS.items()}
     assert policy_hash(trailing, SCHEMA) == policy_hash(TEXTS, SCHEMA) == policies.load().hash
@@ -120,7 +271,7 @@ def test_a_forbid_that_fails_denies():
     )
     found = Policies.parse({"a.cedar": failing}, SCHEMA)
     wish = AccessRequest(action=Action.WATCH_QUEUE, purpose=Purpose.DUTY, age_days=2)
-    answer = decide(found, Viewer("v", "operator", frozenset()), wish)
+    answer = decide(found, Viewer("v", "inspector", frozenset()), wish)
     assert (answer.allow, answer.named) == (False, "policy-error")
     assert "b-rule" in answer.errors[0] or "overflow" in answer.errors[0]
 

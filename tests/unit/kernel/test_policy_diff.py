@@ -4,6 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from saqtau.kernel.errors import Refused
 from saqtau.kernel.policies import Policies
 from saqtau.kernel.policy_diff import compare, text_diff
 from saqtau.policies import texts
@@ -52,6 +53,32 @@ def test_another_wording_is_told_apart_from_another_meaning():
     )
     assert [one.what for one in told.rules] == ["changed"]
     assert {(one.purpose, one.allowed) for one in told.shifts} == {("duty", False), ("oversight", True)}
+
+
+def test_whoever_approves_is_told_of_a_change_that_is_about_one_region_only():
+    there = EXTRA.replace('"duty" }', '"duty" && resource has region && resource.region == 7 }')
+    told = changed("extra.cedar", there)
+    assert [(one.role, one.action, one.purpose, one.allowed, one.where) for one in told.shifts] == [
+        ("clerk", "queue.watch", "duty", True, "region 7")
+    ]
+    older = EXTRA.replace('"duty" }', '"duty" && resource.age_days > 31 && principal == Person::"c1" }')
+    assert [one.where for one in changed("extra.cedar", older).shifts] == ["age_days 32, person c1"]
+
+
+def test_a_change_that_a_law_does_not_let_through_is_no_shift():
+    blind = EXTRA.replace("permit", "forbid").replace('"duty"', '"oversight"').replace('"clerk"', '"prosecutor"')
+    told = changed("extra.cedar", blind)
+    assert ([one.what for one in told.rules], told.shifts) == (["added"], ())
+
+
+def test_a_change_that_is_more_than_can_be_shown_is_proposed_in_parts():
+    many = ",".join(map(str, range(1, 90)))
+    wide = EXTRA.replace('action == Action::"queue.watch"', "action").replace(
+        'purpose == "duty"', f'purpose == "duty" && resource has region && [{many}].contains(resource.region)'
+    )
+    with pytest.raises(Refused) as told:
+        changed("extra.cedar", wide)
+    assert told.value.fields == {"texts": "too_much"}
 
 
 lines = st.lists(st.sampled_from(["a", "b", "c", "@id"]), max_size=8).map("\n".join)
