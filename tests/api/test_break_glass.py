@@ -191,3 +191,48 @@ async def test_patrol_and_administrator_break_no_glass(ruled):
     item, _ = await open_hit(ruled, region=7)
     for who in ("patrol1", "administrator", "prosecutor"):
         assert (await broken(ruled, item.id, who))[1].status_code == 403, who
+
+
+async def test_what_he_reads_anyway_is_not_opened_by_breaking_glass(ruled):
+    item, _ = await open_hit(ruled, region=2)
+    duty, answer = await broken(ruled, item.id)
+    assert (answer.status_code, answer.json()["fields"]) == (409, {"glass": "ordinary_way"})
+    assert (await duty.get(f"/api/items/{item.id}")).status_code == 200
+    assert await ruled.owner.fetchval("select count(*) from broken_glass") == 0
+    assert await ruled.entries(viewer="duty", action="break_glass.open", decision="deny", object=item.id)
+
+
+async def test_a_review_that_finds_it_wrong_closes_the_item_at_once(ruled):
+    item, _ = await open_hit(ruled, region=7)
+    duty, answer = await broken(ruled, item.id)
+    assert (await duty.get(emergency(item.id))).status_code == 200
+    still = (await duty.get("/api/break-glass/open")).json()["open"]
+    assert still == [{"object": item.id, "until": answer.json()["until"]}]
+    prosecutor = await ruled.signed_in("prosecutor")
+    wrong = {"rev": 0, "data": {"wrong": "no_danger", "finding": "nobody was in danger"}}
+    await prosecutor.post(f"/api/items/{answer.json()['review']}/edges/reviewed_not_justified", json=wrong)
+    assert (await duty.get(emergency(item.id))).status_code == 403
+    assert (await duty.get(f"/api/items/{item.id}/pictures/crop?purpose=emergency")).status_code == 403
+    assert (await duty.get("/api/break-glass/open")).json()["open"] == []
+
+
+async def test_a_review_that_finds_it_right_takes_nothing_away(ruled):
+    item, _ = await open_hit(ruled, region=7)
+    duty, answer = await broken(ruled, item.id)
+    prosecutor = await ruled.signed_in("prosecutor")
+    right = {"rev": 0, "data": {"finding": "a life was in danger"}}
+    await prosecutor.post(f"/api/items/{answer.json()['review']}/edges/reviewed_justified", json=right)
+    assert (await duty.get(emergency(item.id))).status_code == 200
+
+
+async def test_nobody_is_shown_the_review_of_himself(ruled):
+    item, _ = await open_hit(ruled, region=7)
+    duty, answer = await broken(ruled, item.id)
+    review = answer.json()["review"]
+    for path in ("/api/items", "/api/items?desk=oversight"):
+        assert review not in str((await duty.get(path)).json())
+    assert review not in str((await duty.get("/api/overview")).json())
+    refused = await duty.get(f"/api/items/{review}")
+    assert (refused.status_code, refused.json()["fields"]) == (403, {"review": "own_glass"})
+    inspector = await ruled.signed_in("inspector")
+    assert review in str((await inspector.get("/api/items")).json())

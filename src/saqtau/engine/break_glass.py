@@ -89,7 +89,7 @@ async def unreviewed(pool: Any, officer: str) -> tuple[Broken, ...]:
 
 
 async def still_open(pool: Any, officer: str, now: Instant) -> list[StillOpen]:
-    """What is open to him now because he broke the glass: nothing that he has not named himself, nothing of its content.
+    """What is open to him now because he broke the glass: what he has named himself, and nothing of its content.
 
     Raises Refused(UNAVAILABLE).
     """

@@ -4,7 +4,7 @@ A line is protected data and goes only to streams that hold a grant; it carries 
 Lines may arrive in another order than they were committed: a reader keeps the one with the highest `rev`.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 from typing import Any, TypeVar
 
@@ -18,6 +18,8 @@ _T = TypeVar("_T")
 
 ITEMS = "items"
 STATUS = "status"
+REVIEWS = "oversight"
+"""The desk whose items review what a person did; he himself is told nothing of them."""
 LINES = 200
 """Lines in one parcel: a parcel stays far below the journal's limit for a message."""
 
@@ -58,6 +60,11 @@ class StatusLine(msgspec.Struct, frozen=True):
     rev: int
     region: int
     since: Instant
+
+
+def concerned(desk: str, facts: Mapping[str, Any]) -> str | None:
+    """Whose act an item reviews; None: it reviews nobody's. facts: its data, or the title of its line."""
+    return facts.get("officer") if desk == REVIEWS else None
 
 
 def item_line(desks: Desks, item: Item) -> ItemLine:

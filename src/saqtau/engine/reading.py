@@ -9,7 +9,7 @@ from saqtau.engine.access import must_hold
 from saqtau.engine.blobs import Blobs
 from saqtau.engine.chain import EVERYWHERE
 from saqtau.engine.failures import refusals
-from saqtau.engine.lines import ItemLine, item_line
+from saqtau.engine.lines import REVIEWS, ItemLine, concerned, item_line
 from saqtau.engine.store import see
 from saqtau.kernel.access import UNBOUND, Action, Grant, Purpose, Viewer
 from saqtau.kernel.clock import Instant
@@ -102,6 +102,8 @@ async def read_item(grant: Grant, pg: Any, item_id: str, now: Instant) -> ItemVi
         async with pg.transaction():
             await see(pg, regions_under(grant))
             item = await items.load(pg, item_id)
+            if concerned(item.desk, item.data) == grant.viewer.id:
+                raise Refused(Kind.DENIED, "the review of his own glass", review="own_glass")
             if grant.request.region not in {None, item.region}:
                 raise Refused(Kind.DENIED, "the grant is for another region", grant="other_region")
             log = await pg.fetch(
@@ -161,11 +163,13 @@ async def read_queue(
             rows = await pg.fetch(
                 f"select {items.COLUMNS} from item where (ended is not null) = $1 "  # noqa: S608
                 "and ($2::text is null or desk = $2) and ($3::text is null or unit = $3) "
+                f"and case when desk = '{REVIEWS}' then data ->> 'officer' is distinct from $5 else true end "
                 "order by priority, opened desc, id limit $4",
                 ended,
                 desk,
                 own,
                 min(limit, ROWS),
+                grant.viewer.id,
             )
     return [item_line(desks, items.to_item(row)) for row in rows]
 

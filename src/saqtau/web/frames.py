@@ -9,7 +9,7 @@ from typing import Final
 import msgspec
 
 from saqtau.engine.atlas import Fix
-from saqtau.engine.lines import ITEMS, STATUS, ItemLine, StatusLine
+from saqtau.engine.lines import ITEMS, STATUS, ItemLine, StatusLine, concerned
 from saqtau.kernel.clock import Instant
 
 _encode = msgspec.json.Encoder().encode
@@ -42,6 +42,7 @@ class Change(msgspec.Struct, frozen=True):
     ended: bool
     body: bytes
     parting: bytes = b""  # what a unit is told that has lost the item: no facts
+    concerns: str | None = None  # whose act it reviews: he does not hear it
 
 
 class Frame(msgspec.Struct, frozen=True):
@@ -78,7 +79,8 @@ def read_changes(seq: int, topic: str, payload: bytes) -> list[Change]:
 def _item_change(seq: int, line: ItemLine) -> Change:
     parting = msgspec.structs.replace(line, title={}, lat=None, lon=None, unit=None, owner=None)
     return Change(
-        seq, ITEMS, line.id, line.rev, line.region, line.unit, line.owner is None, _encode(line), _encode(parting)
+        seq, ITEMS, line.id, line.rev, line.region, line.unit, line.owner is None, _encode(line), _encode(parting),
+        concerned(line.desk, line.title),
     )  # fmt: skip
 
 

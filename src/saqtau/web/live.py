@@ -50,11 +50,12 @@ POSITIONS: Final = "live.positions"
 class Client:
     """One open stream: what it waits for, and how it ends."""
 
-    __slots__ = ("_frames", "_most", "audience", "over", "session", "wake")
+    __slots__ = ("_frames", "_most", "audience", "over", "person", "session", "wake")
 
-    def __init__(self, audience: Audience, session: bytes, most: int) -> None:
+    def __init__(self, audience: Audience, session: bytes, most: int, person: str = "") -> None:
         self.audience = audience
         self.session = session
+        self.person = person
         self.wake = asyncio.Event()
         self.over = False  # nothing comes after what is in the queue
         self._frames: deque[Frame] = deque()
@@ -93,6 +94,10 @@ class Client:
             sum(frame.lines for frame in waiting),
             sum(frame.rows for frame in waiting),
         )
+
+
+def _but_his_own(changes: Iterable[Change], person: str) -> list[Change]:
+    return [change for change in changes if change.concerns is None or change.concerns != person]
 
 
 class _Group:
@@ -145,11 +150,14 @@ class Hub:
         ):
             raise busy("too many live streams", 5, live="too_many_streams")
 
-    def join(self, audience: Audience, session: bytes, after: int | None) -> Client:
-        """Open a stream that goes on behind sequence `after`, None: behind now. Raises Refused as `check_room`."""
+    def join(self, audience: Audience, session: bytes, after: int | None, person: str = "") -> Client:
+        """Open a stream that goes on behind sequence `after`, None: behind now. Raises Refused as `check_room`.
+
+        person: who is told nothing of reviews of himself.
+        """
         self.check_room(session)
         self._flush_group(audience)
-        client = Client(audience, session, self._limits.frames_behind)
+        client = Client(audience, session, self._limits.frames_behind, person)
         self._groups.setdefault(audience, _Group(self.last)).clients.add(client)
         if audience.unit is not None:
             self._of_unit.setdefault(audience.unit, set()).add(audience)
@@ -186,7 +194,8 @@ class Hub:
             return
         client.put(encode_start(after))
         if after < self.last:
-            client.put(encode_changes(self._missed(client.audience, after), self.last, client.audience.unit))
+            missed = _but_his_own(self._missed(client.audience, after), client.person)
+            client.put(encode_changes(missed, self.last, client.audience.unit))
 
     def _missed(self, audience: Audience, after: int) -> list[Change]:
         """What the ring holds for this audience behind `after`. A tablet also hears that it lost an item."""
@@ -268,8 +277,12 @@ class Hub:
         changes, group.pending, group.scheduled = group.pending, [], False
         group.told = changes[-1].seq
         frame = encode_changes(changes, group.told, audience.unit)
+        reviewed = {change.concerns for change in changes if change.concerns is not None}
         for client in group.clients:
-            client.put(frame)
+            if client.person in reviewed:
+                client.put(encode_changes(_but_his_own(changes, client.person), group.told, audience.unit))
+            else:
+                client.put(frame)
 
     def move(self, payload: bytes) -> None:
         """A batch of positions; the next tick tells the latest of each unit."""

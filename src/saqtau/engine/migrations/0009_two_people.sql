@@ -120,10 +120,13 @@ create function account_locked(person_ text, now_ bigint) returns boolean
     language sql stable security definer set search_path = public, pg_temp as $$
     select exists (select from broken_glass_unreviewed(person_) where review_due <= now_)
 $$;
--- Whether this person has broken the glass over this very thing and it is still open (asked by `access_facts`).
+-- Whether this person has broken the glass over this very thing and it is still open (asked by `access_facts`). A review
+-- that finds it not justified closes it at once.
 create or replace function open_break_glass(who text, thing text, moment bigint) returns boolean
     language sql stable set search_path = public, pg_temp as $$
-    select exists (select from broken_glass where officer = who and object = thing and at <= moment and moment < until)
+    select exists (select from broken_glass b where b.officer = who and b.object = thing
+        and b.at <= moment and moment < b.until
+        and not exists (select from item i where i.id = b.review and i.state = 'not_justified'))
 $$;
 revoke execute on function broken_glass_unreviewed, account_locked from public;
 grant execute on function broken_glass_unreviewed, account_locked to saqtau_app, saqtau_worker;

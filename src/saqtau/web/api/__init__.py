@@ -75,6 +75,7 @@ API: Final[list[Any]] = [
     exports.package,
     break_glass.break_open,
     break_glass.broken,
+    break_glass.still,
     policies.policies,
     policies.policy,
     policies.check,

@@ -6,16 +6,26 @@ import msgspec
 from litestar import Request, get, post
 from litestar.params import JSONBody
 
-from saqtau.engine.break_glass import GlassLine, break_glass, check_reason, read_broken, unreviewed
-from saqtau.engine.exports import subject_of
+from saqtau.engine.break_glass import (
+    GlassLine,
+    StillOpen,
+    break_glass,
+    check_reason,
+    read_broken,
+    still_open,
+    unreviewed,
+)
+from saqtau.engine.exports import Subject, subject_of
 from saqtau.kernel.access import AccessRequest, Action, Purpose
+from saqtau.kernel.errors import Kind, Refused
 from saqtau.kernel.two_people import may_break
 from saqtau.web.answers import answers
 from saqtau.web.api.exports import ItemId
 from saqtau.web.auth import counted, session_of, signed_in
-from saqtau.web.looking import asking, watching
-from saqtau.web.parts import parts_of
+from saqtau.web.looking import asking, viewers_of, watching
+from saqtau.web.parts import Parts, parts_of
 from saqtau.web.schema import BY_TOKEN, Strict
+from saqtau.web.sessions import Session
 
 
 class BreakGlass(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -31,6 +41,27 @@ class BrokenGlass(msgspec.Struct, frozen=True):
     broken: list[GlassLine]
 
 
+class OpenGlass(msgspec.Struct, frozen=True):
+    """What is open to the caller by a glass that he broke."""
+
+    open: list[StillOpen]
+
+
+async def ordinary_way(parts: Parts, session: Session, subject: Subject) -> bool:
+    """Whether the person reads the item, pictures too, without breaking anything. Raises Refused(UNAVAILABLE)."""
+    for viewer in viewers_of(session):
+        wishes = [
+            AccessRequest(
+                action=action, purpose=Purpose.INCIDENT, object=subject.item, region=subject.region, unit=subject.unit,
+                case=subject.item, sensitive=subject.sensitive,
+            )
+            for action in (Action.READ_ITEM, Action.READ_PICTURE)
+        ]  # fmt: skip
+        if all([await parts.access.allows(viewer, wish) for wish in wishes]):
+            return True
+    return False
+
+
 @post(
     "/api/break-glass",
     operation_id="breakGlass",
@@ -38,10 +69,13 @@ class BrokenGlass(msgspec.Struct, frozen=True):
     guards=[counted, signed_in],
     dto=Strict[BreakGlass],
     return_dto=None,
-    responses=answers(400, 401, 403, 404, 413, 429, 503),
+    responses=answers(400, 401, 403, 404, 409, 413, 429, 503),
 )
 async def break_open(request: Request[Any, Any, Any], data: JSONBody[BreakGlass]) -> GlassLine:
-    """Open the item for fifteen minutes (`purpose=emergency`). The review is in the queue before this answers."""
+    """Open the item for fifteen minutes (`purpose=emergency`). The review is in the queue before this answers.
+
+    409 `glass: ordinary_way`: he reads this item anyway, and a review would be about nothing.
+    """
     parts, session = parts_of(request), session_of(request)
     check_reason(data.reason)
     subject = await subject_of(parts.pg, data.item)
@@ -50,6 +84,9 @@ async def break_open(request: Request[Any, Any, Any], data: JSONBody[BreakGlass]
         unit=subject.unit, sensitive=subject.sensitive, reason=data.reason,
     )  # fmt: skip
     viewer, wish = await asking(parts, session, [wish])
+    if await parts.access.allows(viewer, wish) and await ordinary_way(parts, session, subject):
+        parts.access.note(viewer, wish, refused="ordinary-way")
+        raise Refused(Kind.CONFLICT, "the ordinary way to this item is open", glass="ordinary_way")
     async with parts.access.reading(viewer, wish) as (grant, _):
         # asked again inside the transaction; here so that nothing is begun that cannot end well
         may_break(await unreviewed(parts.pg, viewer.id), subject.sensitive, parts.clock())
@@ -73,3 +110,15 @@ async def broken(request: Request[Any, Any, Any]) -> BrokenGlass:
         found = await read_broken(grant, parts.pg, parts.clock())
         delivered.count = len(found)
     return BrokenGlass(found)
+
+
+@get(
+    "/api/break-glass/open",
+    operation_id="readOpenGlass",
+    guards=[counted, signed_in],
+    responses=answers(401, 403, 429, 503),
+)
+async def still(request: Request[Any, Any, Any]) -> OpenGlass:
+    """What the caller has opened himself and until when; a review that finds it not justified ends it at once."""
+    parts, session = parts_of(request), session_of(request)
+    return OpenGlass(await still_open(parts.pg, session.person.id, parts.clock()))

@@ -167,7 +167,8 @@ async def live(
     hub.check_room(session.digest)
     audience = await watch.open()
     try:
-        client = hub.join(audience, session.digest, stood if stood is not None else after)
+        after = stood if stood is not None else after
+        client = hub.join(audience, session.digest, after, session.person.id)
     except Refused:
         await watch.close()
         raise
