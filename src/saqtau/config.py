@@ -82,6 +82,10 @@ class Reads(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     ] = None
 
 
+DEMONSTRATION_WITNESS = "witness.demonstration/1"
+"""The name of the witness that a demonstration keeps itself: pages and reports say so wherever it stands."""
+
+
 class Ledger(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The log of looking, and who witnesses it."""
 

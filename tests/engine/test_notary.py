@@ -241,8 +241,13 @@ async def test_a_log_with_another_past_is_called_a_fork_and_gets_an_entry(pool, 
     watch(witness, origin)
     assert witness.post(GrownLog(Signers("saqtau.test", SEED).signer(origin)).request(0, 30)).status_code == 200
     async with feeding(pool, ledger, witness):
-        await until(lambda: trouble(pool, witness, origin, "says that the log does not continue"))
+        await until(lambda: trouble(pool, witness, origin, "the log does not continue"))
         await until(lambda: entered(pool, "fork"))
+    assert (await state(pool, witness, origin))["against"] == "fork"
+    nobody = WitnessAt(witness.verifier, "http://127.0.0.1:9")
+    async with feeding_at(pool, ledger, nobody):  # to cut the witness off does not take back what it holds
+        await until(lambda: trouble(pool, witness, origin, "does not answer"))
+    assert (await state(pool, witness, origin))["against"] == "fork"
     assert set(evidence(witness, origin)) == {"unexplained"}
 
 

@@ -88,8 +88,8 @@ class House:
             answer = self.witness.post(compose_request(old, proof, note))
             if answer.status_code == 200:
                 await self.admin(
-                    "insert into ledger_cosigned select id, $2, $3, $4, 1 from ledger_log where origin = $1",
-                    self.origin, size, self.witness.verifier.name, answer.text,
+                    "insert into ledger_cosigned select id, $2, $3, $4, 1, $5 from ledger_log where origin = $1",
+                    self.origin, size, self.witness.verifier.name, answer.text, hashlib.sha256(note).digest(),
                 )  # fmt: skip
             return answer.status_code
 

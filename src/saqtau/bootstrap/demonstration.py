@@ -16,6 +16,7 @@ from saqtau.bootstrap.accounts import device_authority
 from saqtau.bootstrap.admin import enter_person, import_file, read_map
 from saqtau.bootstrap.ground import Ground, ids, now
 from saqtau.bootstrap.witness import Offered
+from saqtau.config import DEMONSTRATION_WITNESS
 from saqtau.devices.tablet.compose import compose_renewal, new_key
 from saqtau.engine import postgres
 from saqtau.engine.atlas import need, open_atlas, place_cameras
@@ -38,7 +39,6 @@ from saqtau.web.people import Person
 
 SEED = 2026
 REGION = 3
-WITNESS = "witness.demonstration/1"
 KNOWN_AFTER = 2.5
 """Seconds until the intake has read who was enrolled."""
 RENEWED = 12 * 3600
@@ -179,7 +179,9 @@ def witness_beside(ground: Ground) -> tuple[Ground, Part]:
     It stands for the prosecutor's: own folder, own key. That the police start it is why it proves nothing.
     """
     folder = witness_folder(ground)
-    vkey = office.key(folder) if office.is_made(folder) else office.make(folder, WITNESS, demonstration=True)
+    vkey = (
+        office.key(folder) if office.is_made(folder) else office.make(folder, DEMONSTRATION_WITNESS, demonstration=True)
+    )
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         listen = f"127.0.0.1:{probe.getsockname()[1]}"

@@ -37,11 +37,12 @@ _SPANS: Final = """
 """
 _PICTURES: Final = "select entry from picture_entry where item = any($1::text[]) order by item, name"
 _COSIGNED: Final = """
-    select distinct c.size from ledger_cosigned c join ledger_log l on l.id = c.log
+    select distinct c.size from ledger_upheld c join ledger_log l on l.id = c.log
     where l.origin = $1 and c.size > $2 order by c.size limit 20
 """
 _NEWEST_COSIGNED: Final = """
-    select max(c.size) from ledger_cosigned c join ledger_log l on l.id = c.log where l.origin = $1 and c.size > $2
+    select c.size from ledger_upheld c join ledger_log l on l.id = c.log where l.origin = $1 and c.size > $2
+    order by c.size desc limit 1
 """
 _KEYS: Final = "select distinct vkey, name from ledger_witness order by vkey"
 _LOGS: Final = "select vkey from ledger_log where origin = any($1::text[]) order by origin"

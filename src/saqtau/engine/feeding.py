@@ -17,8 +17,6 @@ from saqtau.ledger.spelling import parse_decimal
 FIRST_PAUSE: Final = 0.25
 LONGEST_PAUSE: Final = 10.0
 """Seconds between two tries with a witness that does not cosign, at the beginning and at most."""
-TOLD_SEEN: Final = "has seen"
-TOLD_FORK: Final = "says that the log does not continue what it cosigned"
 _SIZE_TYPE: Final = "text/x.tlog.size"
 
 
@@ -87,10 +85,10 @@ def understand(verifier: Verifier, note: Note, size: int, status: int, media: st
             except Refused:
                 return Heard(Says.NO, told="answers 409 without a size")
             if seen > size:
-                return Heard(Says.SEEN_MORE, seen, told=f"{TOLD_SEEN} {seen} entries")
-            return Heard(Says.SEEN_LESS, seen, told=f"{TOLD_SEEN} {seen} entries")
+                return Heard(Says.SEEN_MORE, seen, told=f"has seen {seen} entries")
+            return Heard(Says.SEEN_LESS, seen, told=f"asks for the proof from {seen} entries again and again")
         case 422:
-            return Heard(Says.FORK, told=TOLD_FORK)
+            return Heard(Says.FORK, told="the log does not continue what it cosigned")
         case 403:
             return Heard(Says.NO, told="does not accept the log's key")
         case 404:

@@ -72,7 +72,7 @@ _POLICIES = """
 """
 _DELAYS = """
     select c.size, min(s.at) - c.at as waited from ledger_checkpoint c
-    join ledger_cosigned s on s.log = c.log and s.size = c.size
+    join ledger_upheld s on s.log = c.log and s.size = c.size
     where c.at >= $1 and c.at < $2 group by c.log, c.size, c.at
 """
 _DELAY = f"""
@@ -85,7 +85,7 @@ _WAITS = """
     union all
     select w.began, $2 from ledger_log l cross join lateral (
         select min(c.at) as began from ledger_checkpoint c where c.log = l.id and c.size > coalesce(
-            (select max(s.size) from ledger_cosigned s where s.log = l.id), 0)
+            (select s.size from ledger_upheld s where s.log = l.id order by s.size desc limit 1), 0)
     ) w
     where $2 - w.began > $3
 """
@@ -94,7 +94,7 @@ _ENDS = """
         select size, at, note from ledger_checkpoint c where c.log = l.id and c.at < $1 order by c.size desc limit 1
     ) c order by l.origin
 """
-_LINES = "select witness, line, at from ledger_cosigned where log = $1 and size = $2 order by witness"
+_LINES = "select witness, line, at from ledger_upheld where log = $1 and size = $2 order by witness"
 
 
 class Span(msgspec.Struct, frozen=True):

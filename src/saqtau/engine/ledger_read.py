@@ -4,6 +4,7 @@ Everything but `read_records` is free of persons. What is served is a copy, not 
 """
 
 import asyncio
+import hashlib
 from collections import OrderedDict
 from collections.abc import AsyncIterator, Callable
 from typing import Any, Final, TypeVar
@@ -35,8 +36,8 @@ _LEVELS, _INDICES = 8, 2**48  # beyond them no tile can be
 _LOGS = "select id, origin, kind, region, year, vkey, size, root, at from ledger_log order by origin"
 _NOTE = "select id, size, note from ledger_log where origin = $1"
 _NOTE_AT = "select note from ledger_checkpoint where log = $1 and size = $2"
-_LINES = "select line from ledger_cosigned where log = $1 and size = $2 order by witness"
-_WITNESSED = "select max(size) from ledger_cosigned where log = $1 and size > $2"
+_LINES = "select line from ledger_cosigned where log = $1 and size = $2 and over = $3 order by witness"
+_WITNESSED = "select size from ledger_upheld where log = $1 and size > $2 order by size desc limit 1"
 _TILE = """
     select l.id, l.size, case when t.hashes is null and $2 > 0 then l.edge end as edge, t.hashes
     from ledger_log l left join ledger_tile t on t.log = l.id and t.level = $2 and t.index = $3
@@ -107,7 +108,9 @@ async def checkpoint(pg: Any, origin: str, size: int | None = None) -> str:
             note = await pg.fetchval(_NOTE_AT, log, size)
             if note is None:
                 raise Refused(Kind.NOT_FOUND, f"{origin}: no checkpoint of {size} entries is kept", size="unknown")
-        lines = await pg.fetch(_LINES, log, newest if size is None else size)
+        # only those over this very note: a log that was put back and grew again has others of the same size
+        over = hashlib.sha256(note.encode()).digest()
+        lines = await pg.fetch(_LINES, log, newest if size is None else size, over)
         return "".join((note, *(row[0] for row in lines)))
 
 

@@ -15,7 +15,7 @@ import structlog
 
 from saqtau.engine.entries import said
 from saqtau.engine.failures import is_passing, told
-from saqtau.engine.feeding import TOLD_FORK, TOLD_SEEN, Heard, Says, WitnessAt, longer, understand
+from saqtau.engine.feeding import Heard, Says, WitnessAt, longer, understand
 from saqtau.engine.ledger import Ledger
 from saqtau.engine.ledger_read import Proofs
 from saqtau.kernel.clock import MINUTE, Clock, Instant, after
@@ -38,6 +38,7 @@ RETENTION: Final = "oversight_10y"
 FORGOT: Final = "forgot"
 """A witness says to have seen less than it has cosigned: it was put back itself."""
 _TAKEN_AWAY: Final = "taken away"
+_CONTRADICTS: Final = frozenset({Says.FORK, Says.SEEN_MORE})
 _SILENT: Final = "does not answer"
 _AT_ONCE: Final = 8
 _TRIES: Final = 3  # a witness that keeps naming another size is left alone for a while
@@ -45,10 +46,10 @@ _ANSWER_LIMIT: Final = 64 * 1024
 _TIMEOUT: Final = httpx.Timeout(10.0, connect=3.0)
 
 _HEADS: Final = "select id, origin, region, size, note from ledger_log where size > 0"
-_STATES: Final = "select log, name, vkey, url, size, seen, away, trouble from ledger_witness"
+_STATES: Final = "select log, name, vkey, url, size, seen, away, trouble, against from ledger_witness"
 _COSIGNED: Final = "select ledger_cosign($1, $2, $3, $4, $8), ledger_witnessed($1, $3, $5, $6, $2, $7, $8)"
 _SIZE: Final = "select size from ledger_log where id = $1"
-_TROUBLE: Final = "select ledger_witnessed($1, $2, $3, $4, null, $5, $6)"
+_TROUBLE: Final = "select ledger_witnessed($1, $2, $3, $4, null, $5, $6, $7)"
 
 
 class Head(msgspec.Struct, frozen=True):
@@ -134,7 +135,7 @@ class Notary:
             log.warning("a witness was taken away", witness=name)
         for row in rows:
             await self._pool.execute(
-                _TROUBLE, row["log"], row["name"], row["vkey"], row["url"], _TAKEN_AWAY, self._clock()
+                _TROUBLE, row["log"], row["name"], row["vkey"], row["url"], _TAKEN_AWAY, self._clock(), None
             )
 
     async def _look(self, stop: asyncio.Event) -> None:
@@ -216,12 +217,13 @@ class Notary:
         now = self._clock()
         if heard.told != feed.trouble:
             log.warning("not witnessed", log=head.origin, witness=witness.name, size=head.size, why=heard.told)
+            against = heard.says.value if heard.says in _CONTRADICTS else None
             await self._pool.execute(
-                _TROUBLE, head.id, witness.name, witness.verifier.vkey, witness.url, heard.told, now
+                _TROUBLE, head.id, witness.name, witness.verifier.vkey, witness.url, heard.told, now, against
             )
         feed.trouble, feed.away = heard.told, feed.away or now
         self._later(feed)
-        if heard.says in {Says.FORK, Says.SEEN_MORE}:
+        if heard.says in _CONTRADICTS:
             feed.size = max(feed.size, heard.size)
             await self._accuse(witness, feed, head, heard.says, heard)
 
@@ -267,10 +269,7 @@ async def thin(pool: Any, now: Instant) -> int:
 
 def _as_left(row: Mapping[str, Any]) -> Feed:
     """What was known of a log at a witness when the last notary ended."""
-    trouble = row["trouble"] or ""
-    fork, more = trouble == TOLD_FORK, trouble.startswith(TOLD_SEEN)
-    accused = Says.FORK if fork else Says.SEEN_MORE if more else None
-    return Feed(row["size"], row["seen"] or 0, row["away"], row["trouble"], accused=accused)
+    return Feed(row["size"], row["seen"] or 0, row["away"], row["trouble"], accused=row["against"])
 
 
 def _is_away(trouble: str | None) -> bool:

@@ -9,6 +9,7 @@ from typing import Any, Final
 
 import msgspec
 
+from saqtau.config import DEMONSTRATION_WITNESS
 from saqtau.engine.access import must_hold
 from saqtau.engine.failures import refusals
 from saqtau.engine.keys import Keys
@@ -29,12 +30,19 @@ _ENTRY = re.compile(r"([^#\s]{1,200})#(0|[1-9][0-9]{0,15})")
 
 _LOGS = """
     select l.id, l.origin, l.kind, l.region, l.year, l.vkey, l.size, l.at, coalesce(s.size, 0) as witnessed,
-        (select min(c.at) from ledger_checkpoint c where c.log = l.id and c.size > coalesce(s.size, 0)) as since
+        (select min(c.at) from ledger_checkpoint c where c.log = l.id and c.size > coalesce(s.size, 0)) as since,
+        coalesce(n.size > coalesce(s.size, 0), false)
+            or exists (select from ledger_witness w where w.log = l.id and w.against is not null) as contradicted
     from ledger_log l
-    left join lateral (select max(c.size) as size from ledger_cosigned c where c.log = l.id) s on true
+    left join lateral (
+        select c.size from ledger_upheld c where c.log = l.id order by c.size desc limit 1
+    ) s on true
+    left join lateral (  -- also over what the log does not have any more: somebody cut it off
+        select c.size from ledger_cosigned c where c.log = l.id order by c.size desc limit 1
+    ) n on true
     order by l.kind, l.region, l.year desc, l.origin
 """
-_WITNESSES = "select log, name, vkey, size, seen, away, trouble from ledger_witness order by log, name"
+_WITNESSES = "select log, name, vkey, size, seen, away, trouble, against from ledger_witness order by log, name"
 _COUNTS = """
     select class, action, purpose, role, decision,
         coalesce(sum(entries) filter (where day = $1::date), 0)::int8 as today,
@@ -50,7 +58,11 @@ _WAITS = """
 
 
 class WitnessState(msgspec.Struct, frozen=True):
-    """A witness of a log: the last size it cosigned and when; `away`: since when it does not, and why."""
+    """A witness of a log: the last size it cosigned and when; `away`: since when it does not, and why.
+
+    against: what it holds against the log, "fork" or "seen_more". demonstration: this machine keeps it itself, so that
+    it proves nothing.
+    """
 
     name: str
     vkey: str
@@ -58,10 +70,16 @@ class WitnessState(msgspec.Struct, frozen=True):
     seen: Instant | None
     away: Instant | None
     trouble: str | None
+    against: str | None = None
+    demonstration: bool = False
 
 
 class LogState(msgspec.Struct, frozen=True):
-    """A log. `witnessed`: entries that a witness cosigned; `since`: when the oldest of the others was signed."""
+    """A log. `witnessed`: entries that a witness cosigned; `since`: when the oldest of the others was signed.
+
+    contradicted: a witness refuses it as another than the one it cosigned, or cosignatures are kept here that are over
+    entries it does not have.
+    """
 
     origin: str
     kind: str
@@ -72,6 +90,7 @@ class LogState(msgspec.Struct, frozen=True):
     at: Instant
     witnessed: int
     since: Instant | None
+    contradicted: bool
     witnesses: list[WitnessState]
 
 
@@ -103,7 +122,7 @@ async def read_logs(grant: Grant, pool: Any, now: Instant) -> list[LogState]:
         rows = await pool.fetch(_LOGS)
         witnesses: dict[int, list[WitnessState]] = {}
         for row in await pool.fetch(_WITNESSES):
-            witnesses.setdefault(row[0], []).append(WitnessState(*row[1:]))
+            witnesses.setdefault(row[0], []).append(WitnessState(*row[1:], row[1] == DEMONSTRATION_WITNESS))
     return [LogState(*(*row[1:], witnesses.get(row[0], []))) for row in rows]
 
 

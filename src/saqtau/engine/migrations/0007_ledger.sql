@@ -88,8 +88,17 @@ create table ledger_cosigned (
     witness text not null,
     line text not null check (octet_length(line) <= 8192),
     at bigint not null,
-    primary key (log, size, witness)
+    over bytea not null check (octet_length(over) = 32),  -- SHA-256 of the signed checkpoint that it is over
+    primary key (log, size, witness, over)
 );
+
+-- Cosignatures over what the log says now. A line over a checkpoint that the log does not have (any more) is none of
+-- its own: it is held against it, and nothing may call an entry witnessed for its sake.
+create view ledger_upheld as
+    select s.log, s.size, s.witness, s.line, s.at from ledger_cosigned s
+    join ledger_log l on l.id = s.log and s.size <= l.size
+    join ledger_checkpoint c on c.log = s.log and c.size = s.size
+    where s.over = sha256(convert_to(c.note, 'UTF8'));
 
 -- Times in which entries waited longer than a minute for a witness; written with the cosignature that ended one.
 create table ledger_gap (
@@ -112,6 +121,8 @@ create table ledger_witness (
     seen bigint,                      -- last cosignature
     away bigint,                      -- since when it does not answer or refuses; null: all is well
     trouble text check (length(trouble) <= 200),
+    against text check (against in ('fork', 'seen_more')),  -- what it holds against the log
+    against_key text,                 -- whose cosignature ends that: another key under this name takes nothing back
     primary key (log, name)
 );
 
@@ -204,7 +215,7 @@ begin
         execute format('grant select on %I to saqtau_app, saqtau_worker', named);
     end loop;
 end $$;
-grant select on ledger_witness to saqtau_app, saqtau_worker;
+grant select on ledger_witness, ledger_upheld to saqtau_app, saqtau_worker;
 
 
 -- APPENDING
@@ -372,9 +383,9 @@ end $$;
 create function ledger_cosign(log_ int2, size_ bigint, witness_ text, line_ text, at_ bigint) returns void
     language sql security definer set search_path = public, pg_temp as $$
     with made as (
-        insert into ledger_cosigned (log, size, witness, line, at)
-            select log_, size_, witness_, line_, at_
-            where exists (select from ledger_checkpoint c where c.log = log_ and c.size = size_)
+        insert into ledger_cosigned (log, size, witness, line, at, over)
+            select log_, size_, witness_, line_, at_, sha256(convert_to(c.note, 'UTF8'))
+            from ledger_checkpoint c where c.log = log_ and c.size = size_
             on conflict do nothing returning log
     )
     insert into ledger_gap (log, size, began, ended, entries)
@@ -391,19 +402,26 @@ create function ledger_cosign(log_ int2, size_ bigint, witness_ text, line_ text
         on conflict do nothing
 $$;
 
--- How a witness does. size null: it gave no cosignature, and `trouble` says why.
-create function ledger_witnessed(log_ int2, name_ text, vkey_ text, url_ text, size_ bigint, trouble_ text, at_ bigint)
+-- How a witness does. size null: it gave no cosignature, and `trouble` says why. `against` stays, whatever else goes
+-- wrong afterwards, until the same key cosigns again.
+create function ledger_witnessed(log_ int2, name_ text, vkey_ text, url_ text, size_ bigint, trouble_ text, at_ bigint,
+    against_ text default null)
     returns void language sql security definer set search_path = public, pg_temp as $$
-    insert into ledger_witness as w (log, name, vkey, url, size, seen, away, trouble)
+    insert into ledger_witness as w (log, name, vkey, url, size, seen, away, trouble, against, against_key)
         values (log_, name_, vkey_, url_, coalesce(size_, 0), case when size_ is not null then at_ end,
-            case when size_ is null then at_ end, case when size_ is null then left(trouble_, 200) end)
+            case when size_ is null then at_ end, case when size_ is null then left(trouble_, 200) end, against_,
+            case when against_ is not null then vkey_ end)
         on conflict (log, name) do update set
             vkey = excluded.vkey,
             url = excluded.url,
             size = greatest(w.size, excluded.size),
             seen = coalesce(excluded.seen, w.seen),
             away = case when excluded.away is null then null else coalesce(w.away, excluded.away) end,
-            trouble = excluded.trouble
+            trouble = excluded.trouble,
+            against = case when excluded.away is not null or w.against_key <> excluded.vkey
+                then coalesce(excluded.against, w.against) end,
+            against_key = case when excluded.away is not null or w.against_key <> excluded.vkey
+                then coalesce(excluded.against_key, w.against_key) end
 $$;
 
 -- Remove checkpoints older than an instant that no witness cosigned; the last one stays, and so does each that was the
