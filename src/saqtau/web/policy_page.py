@@ -58,7 +58,7 @@ def _lines(found: Policies) -> Iterator[str]:
         "policies would have said otherwise the entry names the law instead of a policy: `law-known-role`,",
         "`law-erasure`, `law-administrator`, `law-own-concern`, `law-two-people`, `law-named` deny; `law-help` and",
         "`law-oversight` allow, even against a policy that forbids or fails. A set that answers one of these otherwise",
-        "does not load either, whoever approved it. It is asked about every region, age, person, thing and unit that it",
+        "does not load either, whoever approved it. It is asked about each region, age, person, thing and unit that it",
         "names.",
         "",
     )
