@@ -15,6 +15,7 @@ from saqtau import cli
 from saqtau.bootstrap import witness as office
 from saqtau.kernel.errors import Kind, Refused
 from saqtau.ledger.note import check_cosignature, parse_note
+from saqtau.ledger.policy import NONE, parse_policy
 
 LOG = GrownLog()
 
@@ -145,3 +146,17 @@ def test_it_asks_before_it_trusts_and_refuses_another_key_than_on_paper(tmp_path
     with pytest.raises(Refused) as refused:
         office.watch_log(witness.folder, signer(ORIGIN, 5).vkey(), None, None)
     assert refused.value.kind is Kind.CONFLICT
+
+
+def test_its_policy_has_the_keys_of_all_it_watches_and_its_own(tmp_path):
+    folder = tmp_path / "w"
+    vkey = office.make(folder, "w.example")
+    assert command("policy", "--folder", str(folder))[0::2] == (1, "no log is watched: saqtau witness add-log")
+    keys = [LOG.key.vkey(), signer("saqtau.example/02/evidence/2026", 2).vkey()]
+    for one in keys:
+        office.watch_log(folder, one, None, None)
+    code, said, _ = command("policy", "--folder", str(folder))
+    policy = parse_policy(said.encode())
+    assert (code, sorted(log.verifier.vkey for log in policy.logs)) == (0, sorted(keys))
+    assert [one.verifier.vkey for one in policy.witnesses] == [vkey]
+    assert policy.quorum != NONE

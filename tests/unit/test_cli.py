@@ -1,9 +1,11 @@
 """What a person types: every verb explains itself, every refusal is one line."""
 
+import re
 import socket
 import sys
 
 import pytest
+import typer
 from tests.running import free_ports
 from typer.testing import CliRunner
 
@@ -16,7 +18,8 @@ VERBS = (
     ("user", "disable"), ("user", "unblock"),
     ("user", "link"), ("user", "unlink"),
     ("user", "take-keys"), ("report",), ("witness",), ("witness", "init"), ("witness", "add-log"), ("witness", "run"),
-    ("witness", "key"), ("witness", "logs"), ("witness", "evidence"), ("policy",), ("policy", "list"),
+    ("witness", "key"), ("witness", "policy"), ("witness", "logs"), ("witness", "evidence"),
+    ("policy",), ("policy", "list"),
     ("policy", "show"), ("policy", "diff"), ("policy", "propose"), ("policy", "approve"), ("policy", "refuse"),
 )  # fmt: skip
 
@@ -49,6 +52,16 @@ def test_every_verb_and_every_option_of_it_is_explained(words):
     assert found.exit_code == 0
     assert "Usage:" in found.output
     assert len(found.output.splitlines()) > 5
+
+
+def test_no_help_loses_words_in_brackets_which_the_terminal_takes_for_markup():
+    def texts(command):
+        yield command.help or ""
+        yield from (param.help or "" for param in command.params if hasattr(param, "help"))
+        for one in getattr(command, "commands", {}).values():
+            yield from texts(one)
+
+    assert [text for text in texts(typer.main.get_command(cli.app)) if re.search(r"\[/?[a-z_]+\]", text)] == []
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ import sys
 import threading
 
 import pytest
-from tests.growing import LOG, ORIGIN, POLICY, Grown, leaf
+from tests.growing import LOG, ORIGIN, POLICY, Grown, leaf, signer
 from tests.unit.ledger.packages import made
 
 from saqtau import cli
@@ -196,3 +196,12 @@ def test_what_cannot_be_checked_is_one_line_and_no_verdict(typed, log, words, to
     assert (code, len(error)) == (1, 1), error
     assert told in error[0]
     assert "everything holds" not in said
+
+
+def test_a_log_without_a_key_among_those_given_is_not_said_to_be_wrong(typed, log, tmp_path):
+    (tmp_path / "400.json").write_bytes(log.entry(400))
+    other = signer("saqtau.example/09/access/2026").vkey()
+    for words in (("entry", "400.json"), ("log", "log")):
+        code, said, _ = typed(*words, "--vkey", other)
+        assert (code, "not hold" in "\n".join(said)) == (1, False)
+        assert said[-2].startswith("CANNOT BE CHECKED  checkpoint: the key of the log")

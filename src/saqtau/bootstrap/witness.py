@@ -21,6 +21,7 @@ from saqtau.engine.place import PRIVATE, read_secret
 from saqtau.kernel.clock import SECOND
 from saqtau.kernel.errors import Kind, Refused
 from saqtau.ledger.note import COSIGNATURE, ED25519, Signer, Verifier
+from saqtau.ledger.policy import of_keys
 from saqtau.ledger.spelling import encode_base64
 from saqtau.ledger.witness.acting import proof_of
 from saqtau.ledger.witness.apart import KEY, refuse_log_near
@@ -99,6 +100,18 @@ def key(folder: Path) -> str:
     store, signer = opened(folder)
     store.close()
     return signer.vkey(COSIGNATURE)
+
+
+def policy(folder: Path) -> bytes:
+    """A C2SP tlog-policy of every log that is watched and of this witness. Refused(NOT_FOUND): no log is watched."""
+    store, signer = opened(folder)
+    try:
+        logs = [vkey for log in store.logs() for vkey in log.vkeys]
+    finally:
+        store.close()
+    if not logs:
+        raise Refused(Kind.NOT_FOUND, "no log is watched: saqtau witness add-log", log="none")
+    return of_keys(dict.fromkeys(logs), {signer.vkey(COSIGNATURE): None}, 1).text()
 
 
 def look(url: str) -> Offered:

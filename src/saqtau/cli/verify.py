@@ -200,12 +200,13 @@ def _keep(path: Path, data: bytes) -> None:
 
 
 def _end(findings: Sequence[Any]) -> None:
-    for one in findings:
-        _out.print(_plain(f"DOES NOT HOLD  {one}"), style="red")
+    from saqtau.ledger.verify.export import DOES_NOT_HOLD, Unknown, ending
+
+    unknown = [one for one in findings if isinstance(one, Unknown) or getattr(one, "unknown", False)]
+    for line in ending([str(one) for one in findings if one not in unknown], [str(one) for one in unknown]):
+        _out.print(_plain(line), style="red" if line.startswith(DOES_NOT_HOLD) else None)
     if findings:
-        _out.print(f"{len(findings)} things do not hold" if len(findings) > 1 else "one thing does not hold")
         raise typer.Exit(1)
-    _out.print("everything holds")
 
 
 def _say(line: str) -> None:

@@ -87,10 +87,18 @@ def run(
 
 @verbs.command("key")
 def key(folder: Folder) -> None:
-    """Print the witness's key, for `[ledger] witnesses` of the log and for the policies of verifiers."""
+    """Print the witness's key, for `witnesses` under `ledger` in the log's configuration, and for verifiers."""
     from saqtau.bootstrap import witness
 
     _out.print(witness.key(folder))
+
+
+@verbs.command("policy")
+def policy(folder: Folder) -> None:
+    """Print the keys of all that is watched and the witness's own: the oversight.policy of verifiers and courts."""
+    from saqtau.bootstrap import witness
+
+    _out.print(witness.policy(folder).decode("utf-8", "surrogateescape"), end="")
 
 
 @verbs.command("logs")

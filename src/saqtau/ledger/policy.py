@@ -15,10 +15,12 @@ from saqtau.ledger.spelling import parse_decimal, refuse
 
 NONE = "none"
 """The quorum that asks for no witness."""
-MAX_POLICY = 64 * 1024
+MAX_POLICY = 256 * 1024
 """Bytes of a policy file."""
+MAX_LOGS = 1024
+"""Two kinds a region and year: a country of twenty regions has 40 more each year."""
 MAX_KEYS = 64
-"""Logs, witnesses and groups, of each; the specification wants room for 32."""
+"""Witnesses and groups, of each; the specification wants room for 32."""
 _CONTROL = re.compile(rb"[\x00-\x08\x0b-\x1f\x7f]")
 _SPACE = re.compile(r"[ \t]+")
 
@@ -124,7 +126,7 @@ class _Reading(msgspec.Struct):
         verifier = Verifier.parse(parts[0])
         if any(known.verifier.public == verifier.public for known in self.logs):
             refuse("log", f"policy: log {verifier.name} has the key of another", "duplicate")
-        if len(self.logs) == MAX_KEYS:
+        if len(self.logs) == MAX_LOGS:
             refuse("log", "policy: too many logs", "too_many")
         self.logs.append(KnownLog(verifier, *parts[1:]))
 

@@ -33,8 +33,8 @@ def secret(name: str) -> bytes:
     return hashlib.sha256(name.encode()).digest()
 
 
-def signer(name: str) -> Signer:
-    return Signer(name, Ed25519PrivateKey.from_private_bytes(secret(name)))
+def signer(name: str, seed: str = "") -> Signer:
+    return Signer(name, Ed25519PrivateKey.from_private_bytes(secret(seed or name)))
 
 
 LOG, WITNESS = signer(ORIGIN), signer("prosecutor.example/witness")

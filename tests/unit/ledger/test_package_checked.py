@@ -8,11 +8,12 @@ import zipfile
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tests.unit.ledger.packages import LOG, WITNESS, findings, made, signer
+from tests.unit.ledger.packages import LOG, ORIGIN, WITNESS, findings, made, signer
 
 from saqtau.ledger.note import COSIGNATURE
 from saqtau.ledger.package import CHECKPOINT, EXPORT, MANIFEST, POLICY, PackageStanding, entry_name, pack
 from saqtau.ledger.policy import of_keys
+from saqtau.ledger.verify import export as verifier
 
 CONTENT = {
     "content/item.json": b'{"id":"i1"}',
@@ -83,7 +84,44 @@ def test_whoever_writes_everything_anew_with_keys_of_his_own_is_found_by_the_pro
     other = signer("saqtau.example/02/access/2026 forged".replace(" ", "-"))
     foreign = of_keys({other.vkey(): None}, {WITNESS.vkey(COSIGNATURE): None}, 1).text()
     told = findings(WHOLE, foreign)
-    assert any("no known log signed it" in one for one in told)
+    assert f"{EXPORT}: the key of the log {ORIGIN} is not in the policy" in told
+    namesake = of_keys({signer(ORIGIN, "another seed").vkey(): None}, {WITNESS.vkey(COSIGNATURE): None}, 1).text()
+    assert f"{EXPORT}: no known key of its log ({ORIGIN}) signed it" in findings(WHOLE, namesake)
+
+
+def test_what_a_policy_has_no_key_for_cannot_be_checked_which_is_no_accusation_and_no_assurance(tmp_path):
+    (tmp_path / "package.zip").write_bytes(WHOLE)
+    other = of_keys({signer("saqtau.example/02/evidence/2026").vkey(): None}, {WITNESS.vkey(COSIGNATURE): None}, 1)
+    (tmp_path / "policy").write_bytes(other.text())
+    with zipfile.ZipFile(tmp_path / "package.zip") as archive:
+        archive.extract("verify.py", tmp_path)
+    ask = [sys.executable, "-I", "verify.py", "package.zip", "--policy", "policy"]
+    done = subprocess.run(ask, capture_output=True, text=True, check=False, cwd=tmp_path)
+    lines = done.stdout.splitlines()
+    assert (done.returncode, "does not hold" in done.stdout.lower()) == (1, False)
+    assert f"CANNOT BE CHECKED  {EXPORT}: the key of the log {ORIGIN} is not in the policy" in lines
+    assert lines[-1] == "5 things cannot be checked without a policy that has the keys of all logs"
+
+
+def test_an_entry_of_a_log_without_a_key_does_not_pass_for_one_of_a_log_that_has_one():
+    body = f"saqtau.example/09/access/2026\n1\n{'A' * 43}=\n"
+    foreign = json.loads(FILES[entry_name(0)])
+    foreign["proof"] = "".join([*foreign["proof"].partition("\n\n")[:2], f"{body}\n— x {'A' * 8}\n"])
+    told = findings(pack({**FILES, entry_name(0): json.dumps(foreign).encode()}))
+    assert f"{entry_name(0)}: stands in the place of {ORIGIN}#0" in told
+
+
+def test_a_record_is_told_as_a_person_reads_it():
+    record = {
+        "v": 1,
+        "session": "s",
+        "told": {"n": 2},
+        "viewer": "duty",
+        "at": 1_795_526_711_431,
+        "concerns": [],
+        "ok": True,
+    }
+    assert verifier._told(record) == "at 2026-11-24 13:25:11 UTC, viewer duty, concerns nothing, ok yes, told n 2"
 
 
 def test_a_package_that_claims_a_witness_and_has_none_is_found():

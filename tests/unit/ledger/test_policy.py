@@ -190,14 +190,15 @@ def test_a_policy_that_was_cut_is_refused():
 def test_a_policy_has_room_for_what_the_specification_recommends_and_limits():
     many = [signer(f"w{n}.example", f"w{n}") for n in range(65)]
     witnesses = [f"witness w{n} {one.vkey(COSIGNATURE)}" for n, one in enumerate(many)]
-    logs = [f"log {one.vkey()}" for one in many]
+    logs = [f"log {signer(f'l{n}.example', f'l{n}').vkey()}" for n in range(1025)]
     groups = [f"group g{n} any w{n}" for n in range(64)]
     tree = parse_policy("".join(f"{line}\n" for line in (*witnesses[:64], *groups, "quorum g31")).encode())
     assert (len(tree.witnesses), len(tree.groups)) == (64, 64)
     assert wrong(*witnesses, "quorum none") == {"witness": "too_many"}
+    assert len(parse_policy("".join(f"{line}\n" for line in (*logs[:1024], "quorum none")).encode()).logs) == 1024
     assert wrong(*logs, "quorum none") == {"log": "too_many"}
     assert wrong(*witnesses[:64], *groups, "group h any g0", "quorum h") == {"group": "too_many"}
-    assert refused(parse_policy, b"#" * 70_000 + b"\nquorum none\n") == {"policy": "too_large"}
+    assert refused(parse_policy, b"#" * 300_000 + b"\nquorum none\n") == {"policy": "too_large"}
 
 
 def test_a_policy_is_written_as_it_is_read():

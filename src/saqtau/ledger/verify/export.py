@@ -18,7 +18,7 @@ import io
 import json
 import sys
 import zipfile
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -34,6 +34,7 @@ CHECKPOINT: Final = "ledger/checkpoint"
 POLICY: Final = "ledger/oversight.policy"
 ENTRIES: Final = "ledger/entries/"
 LEDGER: Final = "ledger/"
+DOES_NOT_HOLD: Final = "DOES NOT HOLD"
 WITNESSED: Final = "witnessed"
 MOST_PARTS: Final = 10_000
 LARGEST: Final = 1 << 30
@@ -46,6 +47,27 @@ SMALL_ORDER: Final = frozenset({0, 1, FIELD - 1, EIGHTH, FIELD - EIGHTH})
 """The y of the eight points of Ed25519 for which anybody makes signatures that verify."""
 LARGEST_TEXT: Final = 4 << 20
 """Bytes of a file that is read as text: manifest, entries, policy."""
+ABOUT: Final = {
+    "case": "case",
+    "recipient": "for",
+    "reason": "because",
+    "asked": "asked for",
+    "agreed": "agreed to",
+    "concerns": "had to be agreed to by the prosecutor because of",
+    "issued_at": "issued",
+    "item": "item",
+    "revision": "revision of the item",
+    "desk": "desk",
+    "region": "region",
+    "purpose": "purpose",
+    "custody_whole": "the chain of custody goes back to the item's beginning",
+    "policies": "rules in force",
+    "software": "made by",
+}
+"""What is told of an export, in this order, and how it is called."""
+FIRST: Final = ("at", "viewer", "by", "role", "action", "decision", "purpose", "case", "object", "reason")
+LEFT_OUT: Final = frozenset({"v", "id", "kind", "session", "policy_set"})
+"""Of a record, what tells a person nothing; each entry's file has it whole."""
 
 Say = Callable[[str], None]
 Parts = Mapping[str, Callable[[], bytes]]
@@ -57,6 +79,14 @@ class Wrong(ValueError):  # noqa: N818 - a finding, told to a person
     def __init__(self, where: str, what: str) -> None:
         super().__init__(f"{where}: {what}")
         self.where, self.what = where, what
+
+
+class Unknown(Wrong):
+    """Something of a log whose key is not among those given: no accusation, and no assurance."""
+
+    def __init__(self, where: str, origin: str) -> None:
+        super().__init__(where, f"the key of the log {origin} is not in the policy")
+        self.origin = origin
 
 
 @dataclass(frozen=True)
@@ -171,7 +201,10 @@ def _threshold(policy: Policy, many: str, members: list[str], where: str) -> int
 
 
 def open_checkpoint(text: str, policy: Policy, where: str) -> Opened:
-    """Check the signatures of a checkpoint; raises Wrong where no known log signed it, or a known signature fails."""
+    """Check the signatures of a checkpoint; raises Wrong where its log did not sign it, or a known signature fails.
+
+    Unknown is raised where the policy has no key of its log.
+    """
     before, gap, lines = text.rpartition("\n\n")
     body = f"{before}\n"
     parts = before.split("\n")
@@ -183,6 +216,8 @@ def open_checkpoint(text: str, policy: Policy, where: str) -> Opened:
     ):
         raise Wrong(where, "no checkpoint")
     origin, size, root = parts[0], int(parts[1]), _bytes(parts[2], where)
+    if all(key.name != origin for key in policy.logs):
+        raise Unknown(where, origin)
     keys = {(key.name, key.id): key for key in [*policy.logs, *policy.witnesses.values()]}
     names = {(key.name, key.id): name for name, key in policy.witnesses.items()}
     by_log, witnessed = False, dict[str, int]()
@@ -202,7 +237,7 @@ def open_checkpoint(text: str, policy: Policy, where: str) -> Opened:
         else:
             witnessed[names[name, data[:4]]] = at
     if not by_log:
-        raise Wrong(where, f"no known log signed it (it is of {origin})")
+        raise Wrong(where, f"no known key of its log ({origin}) signed it")
     return Opened(origin, size, root, witnessed)
 
 
@@ -347,8 +382,8 @@ def _manifest(parts: Parts, say: Say, findings: list[Wrong]) -> Mapping[str, Any
     findings += [Wrong(name, "was added: the manifest does not know it") for name in added]
     say(f"{MANIFEST}: export {manifest.get('export')}, {len(files)} files compared with their SHA-256")
     about = manifest.get("about")
-    for name, value in sorted(about.items()) if isinstance(about, dict) else ():
-        say(f"  {name}: {value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)}")
+    for name, value in _ordered(about, ABOUT) if isinstance(about, dict) else ():
+        say(f"  {ABOUT.get(name, name)}: {_spelled(value)}")
     return manifest
 
 
@@ -387,6 +422,8 @@ def _entries(
                 _in_its_place(entry, custody[name], name)
         except Wrong as wrong:
             findings.append(wrong)
+            if isinstance(wrong, Unknown) and name in custody and not custody[name].startswith(f"{wrong.origin}#"):
+                findings.append(Wrong(name, f"stands in the place of {custody[name]}"))
             continue
         what = f"{entry.leaf.get('class')} of {entry.leaf.get('day')}"
         say(f"{name}: entry {entry.index} of {entry.opened.origin}: {what}")
@@ -411,7 +448,36 @@ def _in_its_place(entry: Entry, wanted: str, where: str) -> None:
 def _told(record: Mapping[str, Any] | None) -> str:
     if record is None:
         return "(its record may not be opened here)"
-    return json.dumps(record, ensure_ascii=False, sort_keys=True)
+    return ", ".join(f"{name} {_spelled(value)}" for name, value in _ordered(record, FIRST) if name not in LEFT_OUT)
+
+
+def _ordered(fields: Mapping[str, Any], first: Iterable[str]) -> list[tuple[str, Any]]:
+    """Those first, in their order; then whatever else there is, by name."""
+    order = {name: place for place, name in enumerate(first)}
+    return sorted(fields.items(), key=lambda one: (order.get(one[0], len(order)), one[0]))
+
+
+def _spelled(value: Any) -> str:
+    """A value of a record for a person to read; Unix milliseconds of the years 2001 to 2286 are told as instants."""
+    match value:
+        case True | False:
+            return "yes" if value else "no"
+        case int() if 10**12 <= value < 10**13:
+            return _moment(value / 1000)
+        case {}:
+            return ", ".join(f"{name} {_spelled(one)}" for name, one in _ordered(value, FIRST)) or "nothing"
+        case []:
+            return "nothing"
+        case list():
+            return "; ".join(_spelled(one) for one in value)
+        case None:
+            return "nothing"
+        case _:
+            return str(value)
+
+
+def _moment(seconds: float) -> str:
+    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
 
 
 def _forks(opened: list[Opened]) -> Iterator[Wrong]:
@@ -438,7 +504,7 @@ def _standing(manifest: Mapping[str, Any], opened: list[Opened], keys: Policy, s
 
 def _say_witnesses(opened: Opened, say: Say) -> None:
     for name, at in opened.witnessed.items():
-        say(f"  cosigned by {name} at {datetime.fromtimestamp(at, UTC).strftime('%Y-%m-%d %H:%M:%S UTC')}")
+        say(f"  cosigned by {name} at {_moment(at)}")
 
 
 # the zip: stored, names in order, no time and no spare byte, so that every byte of it is known
@@ -541,10 +607,22 @@ def main(words: list[str] | None = None) -> int:
     asked.add_argument("--policy", type=Path, help="your own copy of the oversight policy")
     given = asked.parse_args(words)
     findings = check(given.package, given.policy.read_bytes() if given.policy else None, _print)
-    for wrong in findings:
-        _print(f"DOES NOT HOLD  {wrong}")
-    _print("everything holds" if not findings else f"{len(findings)} things do not hold")
+    unknown = [str(one) for one in findings if isinstance(one, Unknown)]
+    for line in ending([str(one) for one in findings if not isinstance(one, Unknown)], unknown):
+        _print(line)
     return 1 if findings else 0
+
+
+def ending(wrong: list[str], unknown: list[str]) -> list[str]:
+    """The last lines of a check: what does not hold, what cannot be checked for want of a key, and the sum of both."""
+    sums = []
+    if wrong:
+        sums.append("one thing does not hold" if len(wrong) == 1 else f"{len(wrong)} things do not hold")
+    if unknown:
+        many = "one thing" if len(unknown) == 1 else f"{len(unknown)} things"
+        sums.append(f"{many} cannot be checked without a policy that has the keys of all logs")
+    lines = [f"{DOES_NOT_HOLD}  {one}" for one in wrong] + [f"CANNOT BE CHECKED  {one}" for one in unknown]
+    return [*lines, "; ".join(sums) or "everything holds"]
 
 
 def plain(line: str) -> str:

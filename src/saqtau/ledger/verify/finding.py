@@ -9,10 +9,14 @@ Say = Callable[[str], None]
 
 
 class Finding(msgspec.Struct, frozen=True):
-    """Something that does not hold: where it is, and what is wrong there."""
+    """Something that does not hold: where it is, and what is wrong there.
+
+    unknown: it cannot be checked, for want of a key; no accusation, and no assurance.
+    """
 
     where: str
     what: str
+    unknown: bool = False
 
     def __str__(self) -> str:
         return f"{self.where}: {self.what}"

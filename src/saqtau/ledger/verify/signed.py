@@ -48,7 +48,7 @@ def open_signed(data: bytes, keys: LogPolicy, say: Say, where: str = CHECKPOINT)
         return None, [Finding(where, refusal.message)]
     verdict = keys.satisfied(note)
     if verdict.log is None:
-        return None, [Finding(where, _unsigned(verdict.reason, checkpoint, keys))]
+        return None, [_unsigned(where, verdict.reason, checkpoint)]
     say(f"{where}: {checkpoint.origin}, {checkpoint.size:,} entries, root {checkpoint.root.hex()}")
     say(f"signed by the log's key {verdict.log.name}+{verdict.log.key_id.hex()}")
     for name, seconds in verdict.witnessed.items():
@@ -62,15 +62,15 @@ def open_signed(data: bytes, keys: LogPolicy, say: Say, where: str = CHECKPOINT)
     return found, [Finding(where, f"not witnessed as the policy asks: {many} known witnesses cosigned it")]
 
 
-def _unsigned(reason: str, checkpoint: Checkpoint, keys: LogPolicy) -> str:
+def _unsigned(where: str, reason: str, checkpoint: Checkpoint) -> Finding:
     match reason:
         case "origin":
-            known = ", ".join(log.verifier.name for log in keys.logs)
-            return f"is of the log {checkpoint.origin}, while keys were given for {known}"
+            return Finding(where, f"the key of the log {checkpoint.origin} is not among those given", unknown=True)
         case "wrong_signature":
-            return "a signature under a known key does not fit the text: the checkpoint was changed after it was signed"
+            told = "a signature under a known key does not fit the text: the checkpoint was changed after it was signed"
+            return Finding(where, told)
         case _:
-            return "the log's key has not signed it"
+            return Finding(where, "the log's key has not signed it")
 
 
 def fresh(signed: Signed, now: Instant, hours: float) -> list[Finding]:
