@@ -1,6 +1,6 @@
 """Reading the record. Every function takes the grant first and reads nothing that it is not for."""
 
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 
@@ -16,6 +16,7 @@ from saqtau.kernel.clock import Instant
 from saqtau.kernel.desk import Desks
 from saqtau.kernel.errors import Kind, Refused
 from saqtau.kernel.item import Entry, Item
+from saqtau.kernel.sensitive import Sensitive, sensitive
 
 ROWS = 1000
 
@@ -25,6 +26,7 @@ class Whereabouts(msgspec.Struct, frozen=True):
 
     region: int
     unit: str | None
+    sensitive: frozenset[Sensitive]  # what the item and its family are about
 
 
 class PictureLine(msgspec.Struct, frozen=True):
@@ -75,8 +77,15 @@ def regions_under(grant: Grant) -> frozenset[int]:
     return regions_of(grant.viewer)
 
 
+_KIN: Final = f"""
+    with eldest as (select coalesce(parent, id) as id from item where id = $1)
+    select {items.COLUMNS} from item where id in ($1, (select id from eldest)) or parent = (select id from eldest)
+"""  # noqa: S608 - constant
+"""An item, its parent and all children of that."""
+
+
 async def where_is(pg: Any, item_id: str, viewer: Viewer) -> Whereabouts:
-    """Region and unit of an item, for the request that asks for a grant; nothing of its content.
+    """Region and unit of an item and whom it concerns, for the request that asks for a grant; nothing of its content.
 
     An item without a unit counts as the viewer's unit's while one of its open children is with that unit.
     Raises Refused(NOT_FOUND).
@@ -84,15 +93,16 @@ async def where_is(pg: Any, item_id: str, viewer: Viewer) -> Whereabouts:
     with refusals():
         async with pg.transaction():
             await see(pg, EVERYWHERE)
-            row = await pg.fetchrow(
-                "select region, coalesce(unit, (select c.unit from item c where c.parent = i.id and c.unit = $2 "
-                "and c.ended is null limit 1)) as unit from item i where id = $1",
-                item_id,
-                viewer.unit,
-            )
-    if row is None:
+            rows = await pg.fetch(_KIN, item_id)
+    family = {item.id: item for item in map(items.to_item, rows)}
+    item = family.get(item_id)
+    if item is None:
         raise items.missing(item_id)
-    return Whereabouts(region=row["region"], unit=row["unit"])
+    unit = item.unit
+    if unit is None and viewer.unit is not None:
+        with_unit = (one for one in family.values() if one.parent == item_id and one.ended is None)
+        unit = viewer.unit if any(one.unit == viewer.unit for one in with_unit) else None
+    return Whereabouts(region=item.region, unit=unit, sensitive=sensitive(*family.values()))
 
 
 async def read_item(grant: Grant, pg: Any, item_id: str, now: Instant) -> ItemView:

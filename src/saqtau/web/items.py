@@ -39,6 +39,7 @@ async def wish_for(
                 region=found.region,
                 unit=found.unit,
                 case=item_id if one in {Purpose.INCIDENT, Purpose.CASE} else None,
+                sensitive=found.sensitive,
             )
             for one in purposes
         ],
@@ -146,7 +147,7 @@ async def take_edge(
             parts.access.note(viewer, wish, told)
             raise Refused(Kind.DENIED, f"{role} does not act on items", policy=decision.named)
         try:
-            outcome = await _move(parts, session, role, item_id, edge, rev, data)
+            outcome = await _move(parts, session, (role, wish.purpose), item_id, edge, rev, data)
         except Refused as refused:
             if refused.kind is not Kind.DENIED:
                 raise
@@ -176,7 +177,7 @@ async def review_glass(
     wish, told = _for_duty_or_oversight(parts, viewer, wish), {"edge": edge, "rev": rev}
     async with parts.access.reading(viewer, wish, told) as (_, done):
         try:
-            outcome = await _move(parts, session, role, item_id, edge, rev, data)
+            outcome = await _move(parts, session, (role, wish.purpose), item_id, edge, rev, data)
         except Refused as refused:
             if refused.kind is Kind.DENIED:
                 parts.access.note(viewer, wish, told | {"why": sorted(refused.fields)}, refused="desk-edge")
@@ -186,9 +187,11 @@ async def review_glass(
 
 
 async def _move(
-    parts: Parts, session: Session, role: str, item_id: str, edge: str, rev: int, data: dict[str, Any]
+    parts: Parts, session: Session, asked: tuple[str, Purpose], item_id: str, edge: str, rev: int, data: dict[str, Any]
 ) -> store.Outcome:
-    actor = actor_of(session.person, role, Purpose.INCIDENT)
+    """asked: the role and the purpose of the wish. On duty an act is for the item itself; an overseer's is oversight."""
+    role, purpose = asked
+    actor = actor_of(session.person, role, purpose if purpose is Purpose.OVERSIGHT else Purpose.INCIDENT)
     try:
         async with parts.pg.acquire() as pg:
             return await store.fire(

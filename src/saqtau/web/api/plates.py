@@ -12,6 +12,7 @@ from saqtau.engine.reading import read_item
 from saqtau.kernel.access import AccessRequest, Action, CaseNumber, Purpose
 from saqtau.kernel.clock import DAY, Instant
 from saqtau.kernel.errors import Kind, Refused
+from saqtau.kernel.sensitive import Sensitive
 from saqtau.web.answers import answers
 from saqtau.web.auth import counted, session_of, signed_in
 from saqtau.web.items import wish_for
@@ -47,22 +48,22 @@ def case_number(text: str | None) -> str | None:
         raise Refused(Kind.INVALID, "not the number of a case", case="not_a_case_number") from None
 
 
-async def is_about(parts: Parts, session: Session, item_id: str, plate: str) -> bool:
-    """Whether there is such an item, which this person may read and which is about this plate.
+async def is_about(parts: Parts, session: Session, item_id: str, plate: str) -> frozenset[Sensitive] | None:
+    """Whom an item concerns; None: there is none, or this person may not read it, or it is not about this plate.
 
     The item is read under a grant, so the question leaves an entry of its own. Raises Refused(UNAVAILABLE).
     """
     try:
         viewer, wish = await wish_for(parts, session, Action.READ_ITEM, item_id, Purpose.INCIDENT)
         if not await parts.access.allows(viewer, wish):
-            return False
+            return None
         async with looking(parts, viewer, wish) as (grant, _), parts.pg.acquire() as pg:
             view = await read_item(grant, pg, item_id, parts.clock())
     except Refused as refused:
         if refused.kind is Kind.NOT_FOUND:
-            return False
+            return None
         raise
-    return view.item.data.get("plate") == plate
+    return wish.sensitive if view.item.data.get("plate") == plate else None
 
 
 @get(
@@ -98,8 +99,9 @@ async def plate_reads(
     )
     viewer, wish = await asking(parts, session, [wish])
     if purpose is Purpose.INCIDENT and await parts.access.allows(viewer, wish):
-        named = wish.case is not None and await is_about(parts, session, wish.case, spelled)
-        wish = wish if named else msgspec.structs.replace(wish, case=None)
+        concerns = None if wish.case is None else await is_about(parts, session, wish.case, spelled)
+        named = wish.case if concerns is not None else None
+        wish = msgspec.structs.replace(wish, case=named, sensitive=concerns or frozenset())
     async with looking(parts, viewer, wish) as (grant, delivered), parts.pg.acquire() as pg:
         found = await parts.history.read(grant, pg, spelled, Instant(since), Instant(until), parts.clock())
         delivered.count = len(found)
