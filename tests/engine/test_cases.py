@@ -88,7 +88,7 @@ async def test_no_glass_is_broken_by_asking(pg_app, registers):
 
 
 async def test_the_web_sees_the_answers_and_not_the_tables(pg_app, registers):
-    for table in ("cases", "shifts", "late_done"):
+    for table in ("cases", "shifts", "late_done", "late_mark"):
         with pytest.raises(asyncpg.InsufficientPrivilegeError):
             await pg_app.fetch(f"select * from {table}")
 

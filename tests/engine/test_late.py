@@ -9,9 +9,10 @@ from structlog.testing import capture_logs
 from tests.engine.door import on_shift, opened
 
 from saqtau.engine import postgres
-from saqtau.engine.journal import LATE, last_sequence, replay
+from saqtau.engine.journal import LATE, ensure_streams, last_sequence, replay
 from saqtau.engine.late import Late
 from saqtau.engine.ledger import ACCESS, Draft
+from saqtau.engine.ledger_read import read_records
 from saqtau.kernel.access import AccessRequest, Action, Purpose, Viewer
 from saqtau.kernel.clock import Instant
 from saqtau.kernel.errors import Kind, Refused
@@ -155,6 +156,101 @@ async def test_a_letter_under_another_key_leaves_an_entry_that_says_so(door, js,
     async with postgres.pool(database, postgres.WORKER, 2) as pool:
         assert await Late(js, b"x" * 32, secrets.token_bytes).drain(pool, door.ledger, lambda: NOW) == 1
     assert [line["action"] for line in await door.lines(until=AGES, late=True)] == ["late_unreadable"]
+
+
+async def emptied(js, door, pool):
+    """As the notary leaves it: everything appended, so that what is missing afterwards is new."""
+    return await Late(js, bytes(32), secrets.token_bytes).drain(pool, door.ledger, lambda: NOW)
+
+
+async def gaps(door):
+    """What the ledger says of letters that were taken out: how many, before which letter."""
+    told = [(await records(door, line))["missing"] for line in await door.lines(action="late_gap", at=NOW + 7)]
+    return sorted(told)
+
+
+async def records(door, line):
+    wish = AccessRequest(action=Action.READ_ACCESS, purpose=Purpose.OVERSIGHT)
+    grant = await door.access.open(Viewer("a1", "auditor", frozenset()), wish)
+    origin, index = line["entry"].split("#")
+    (one,) = [one async for one in read_records(grant, door.pool, door.keys, origin, int(index), 1, NOW)]
+    return one.record
+
+
+async def test_letters_that_were_taken_out_of_the_journal_are_missed_by_number(door, js, pg_owner, database):
+    async with postgres.pool(database, postgres.WORKER, 2) as pool:
+        await emptied(js, door, pool)
+        await revoked(door, pg_owner)
+        for _ in range(4):
+            await door.access.open(*HELP["queue"])
+        await js.delete_msg(LATE.name, 2)
+        await js.delete_msg(LATE.name, 3)
+        await restored(pg_owner)
+        late = Late(js, bytes(32), secrets.token_bytes)
+        assert await late.drain(pool, door.ledger, lambda: NOW + 7) == 2
+        assert await gaps(door) == [2]
+        await revoked(door, pg_owner)
+        await door.access.open(*HELP["queue"])
+        await js.purge_stream(LATE.name)
+        await restored(pg_owner)
+        for _ in range(2):
+            assert await late.drain(pool, door.ledger, lambda: NOW + 7) == 0
+        assert await gaps(door) == [1, 2]
+
+
+async def test_a_journal_that_was_made_anew_is_told_and_its_letters_count_from_one(door, js, pg_owner, database):
+    async with postgres.pool(database, postgres.WORKER, 2) as pool:
+        await emptied(js, door, pool)
+        await js.delete_stream(LATE.name)
+        await ensured(js)
+        await revoked(door, pg_owner)
+        await door.access.open(*HELP["queue"])
+        await restored(pg_owner)
+        before = len(await door.lines(action="late_gap"))
+        assert await emptied(js, door, pool) == 1
+        assert len(await door.lines(action="late_gap")) == before + 1
+
+
+async def ensured(js):
+    while True:
+        try:
+            return await ensure_streams(js, streams=(LATE,))
+        except Refused:  # NATS removes the folder of the old one behind its answer
+            await asyncio.sleep(0.1)
+
+
+async def test_a_letter_that_somebody_says_is_known_is_entered_with_a_mark(door, js, pg_owner, database):
+    async with postgres.pool(database, postgres.WORKER, 2) as pool:
+        await emptied(js, door, pool)
+        await revoked(door, pg_owner)
+        grant = await door.access.open(*HELP["queue"])
+        await restored(pg_owner)
+        identity = grant.entry.removeprefix("late:")
+        await pool.execute("insert into late_done values ($1, $2, $3)", "nowhere/00/access/2026#9", identity, NOW)
+        assert await emptied(js, door, pool) == 1
+    (line,) = await door.lines(id=grant.entry)
+    record = await records(door, line)
+    assert (record["again"], record["late"], record["letter"]) == (True, True, 1)
+
+
+async def test_what_came_late_is_found_under_the_hour_in_which_it_happened(door, js, pg_owner, database):
+    await revoked(door, pg_owner)
+    grant = await door.access.open(*HELP["units"])
+    await door.access.close(grant, 3)
+    await door.access.settle()
+    await restored(pg_owner)
+    hours = Instant(NOW + 5 * 3_600_000)
+    async with (
+        postgres.pool(database, postgres.WORKER, 2) as pool,
+        opened(database, door.keys._folder.parent, lambda: hours, role=postgres.WORKER) as notary,
+    ):
+        await notary.access.tell(LeafClass.ADMIN, "before")
+        assert await Late(js, bytes(32), secrets.token_bytes).drain(pool, notary.ledger, lambda: hours) == 2
+        await notary.access.tell(LeafClass.ADMIN, "after")
+        (line,) = await door.lines(since=NOW, until=Instant(NOW + 1), id=grant.entry)
+        assert (line["at"], line["late"], line["delivered"]) == (NOW, True, 3)
+        assert await door.lines(since=hours, until=Instant(hours + 1), id=grant.entry) == []
+        assert len(await door.lines(since=0, until=Instant(hours + 1), id=grant.entry)) == 1
 
 
 async def test_ends_and_acts_are_kept_until_the_ledger_or_the_journal_takes_them(door, js, pg_owner):

@@ -12,13 +12,16 @@ import time
 from urllib.parse import urlsplit
 
 import pytest
+from tests.engine.door import opened
 from tests.witnessing import RunningWitness
 from typer.testing import CliRunner
 
 from saqtau import cli
 from saqtau.bootstrap import witness as office
 from saqtau.engine import ledger_read, migrate, postgres
+from saqtau.engine.journal import LATE
 from saqtau.engine.keys import Keys, Signers
+from saqtau.engine.late import Late
 from saqtau.engine.ledger import ACCESS, Draft, Ledger
 from saqtau.kernel.clock import DAY, Instant
 from saqtau.kernel.errors import Kind, Refused
@@ -259,6 +262,52 @@ async def test_an_entry_deleted_with_its_row(house):
     told = outsider("log", await house.served(), "--policy", house.policy)
     assert told[0].startswith("tile/entries/000: holds")
     assert outsider("log", mirrored, "--policy", house.policy) == ["everything holds"]
+
+
+# what waits in the journal while the ledger cannot write
+
+
+async def letters(house, js, count):
+    """Help's entries that the ledger could not take, durable in the journal."""
+    late = Late(js, bytes(32), secrets.token_bytes)
+    names = [secrets.token_hex(8) for _ in range(count)]
+    for name in names:
+        record = {"v": 1, "id": name, "at": now(), "kind": "open", "action": "queue.watch", "viewer": "a.b"}
+        await late.put(name, Draft(ACCESS, 2, LeafClass.VIEW, "access_3y", record))
+    return names
+
+
+async def drained(house, js):
+    async with house.at_work() as (pool, ledger):
+        return await Late(js, bytes(32), secrets.token_bytes).drain(pool, ledger, now)
+
+
+async def told(house, action):
+    """What the overseer finds under an action."""
+    async with opened(house.server, house.folder, now) as door:
+        return await door.lines(action=action)
+
+
+async def test_a_late_entry_taken_out_of_the_journal(house, js):
+    assert await drained(house, js) == 0
+    await letters(house, js, 3)
+    await js.purge_stream(LATE.name)
+    assert await drained(house, js) == 0
+    (gap,) = await told(house, "late_gap")
+    assert (gap["klass"], await told(house, "queue.watch")) == ("admin", [])
+    await letters(house, js, 2)
+    await js.delete_msg(LATE.name, 4)
+    assert await drained(house, js) == 1
+    assert len(await told(house, "late_gap")) == 2
+
+
+async def test_a_late_entry_said_to_stand_in_the_ledger(house, js):
+    assert await drained(house, js) == 0
+    (name,) = await letters(house, js, 1)
+    await house.admin("insert into late_done values ($1, $2, $3)", f"{house.origin}#0", name, now())
+    assert await drained(house, js) == 1
+    (line,) = await told(house, "queue.watch")
+    assert (line["id"], line["late"]) == (f"late:{name}", True)
 
 
 # the tail, with the log's key

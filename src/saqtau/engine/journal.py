@@ -263,13 +263,28 @@ async def _release(js: Any, stream: Stream, name: str, source: Any) -> None:
         return  # the server removes it by itself after the inactive threshold
 
 
-async def last_sequence(js: Any, stream: Stream) -> int:
-    """The sequence of the newest message of a stream, 0 when there was none yet."""
+class Extent(msgspec.Struct, frozen=True):
+    """How a stream stands. created: another one of its name has another. messages: what is left of first..last."""
+
+    created: str
+    first: int
+    last: int
+    messages: int
+
+
+async def extent(js: Any, stream: Stream) -> Extent:
+    """How a stream stands. Raises Refused(UNAVAILABLE)."""
     try:
         info = await js.stream_info(stream.name)
     except (OSError, TimeoutError, nats.errors.Error) as error:
         raise Refused(Kind.UNAVAILABLE, f"stream {stream.name}: {error}", journal="unavailable") from error
-    return int(info.state.last_seq)
+    state = info.state
+    return Extent(str(info.created), int(state.first_seq), int(state.last_seq), int(state.messages))
+
+
+async def last_sequence(js: Any, stream: Stream) -> int:
+    """The sequence of the newest message of a stream, 0 when there was none yet."""
+    return (await extent(js, stream)).last
 
 
 async def trim(js: Any, stream: Stream, committed: Mapping[int, int], fill: float = 0.5) -> bool:

@@ -1,6 +1,7 @@
 """Who looked at what, read back from the ledger: an overseer's reading, which leaves entries of its own."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from collections.abc import Set as AbstractSet
 from typing import Any, Final
 
 import msgspec
@@ -19,8 +20,11 @@ LINES: Final = 1000
 SCANNED: Final = 20_000
 """Entries that are opened for one answer, at most; when more lie in the time, it says that it is not whole."""
 _CHUNK: Final = 1024
+_WORD: Final = 200
 _TAIL: Final = 20 * MINUTE
 """An access that began in the time may end so much later."""
+_LATE: Final = 5_000
+"""Entries that came late of one answer, at most."""
 
 _SPANS = """
     select l.origin, l.size,
@@ -28,13 +32,20 @@ _SPANS = """
         coalesce((select min(c.size) from ledger_checkpoint c where c.log = l.id and c.at >= $2), l.size) as last
     from ledger_log l where l.kind = 'access' and l.at >= $1
 """
+_CAME_LATE = """
+    select l.origin, split_part(d.entry, '#', 2)::int8 as index, d.moment
+    from late_done d join ledger_log l on l.origin = split_part(d.entry, '#', 1)
+    where d.moment >= $1 and d.moment < $2 and split_part(d.entry, '#', 2)::int8 < l.size
+    order by d.moment desc limit $3
+"""
 
 
 class AccessLine(msgspec.Struct, frozen=True):
     """Who looked at what, for which purpose, and what he got. `delivered`, `closed`: None until the end is told.
 
     id: the entry that the end of the access names. entry: its place in the log, `origin#index`; another one only when
-    it is `late`: written after the fact, because the ledger could not write. klass: of its leaf.
+    it is `late`: written after the fact, because the ledger could not write. klass: of its leaf. told: what else it says
+    in a word, like the picture of the object, or the account that was changed and from where.
     """
 
     id: str
@@ -55,6 +66,7 @@ class AccessLine(msgspec.Struct, frozen=True):
     entry: str = ""
     klass: str = ""
     policy_set: str = ""
+    told: Mapping[str, str] = {}
 
 
 class Looked(msgspec.Struct, frozen=True):
@@ -74,9 +86,10 @@ class Looked(msgspec.Struct, frozen=True):
 
 
 class Wanted(msgspec.Struct, frozen=True, kw_only=True):
-    """Which entries; None is all. about: an object. klass: of the leaf."""
+    """Which entries; None is all. without: not this person's. about: an object. klass: of the leaf."""
 
     viewer: str | None = None
+    without: str | None = None
     about: str | None = None
     klass: str | None = None
     purpose: str | None = None
@@ -85,6 +98,7 @@ class Wanted(msgspec.Struct, frozen=True, kw_only=True):
         """Whether the line is asked for."""
         return (
             self.viewer in {None, line.viewer}
+            and (self.without is None or self.without != line.viewer)
             and self.about in {None, line.object}
             and self.klass in {None, line.klass}
             and self.purpose in {None, line.purpose}
@@ -114,10 +128,21 @@ async def read_access(
     must_hold(grant, now, Action.READ_ACCESS)
     with refusals():
         rows = await pool.fetch(_SPANS, since, until + _TAIL)
+        places = await pool.fetch(_CAME_LATE, since, until, _LATE + 1)
+        after = await pool.fetch(_CAME_LATE, until, until + _TAIL, _LATE)
     spans = [_Span(row["origin"], row["first"], row["last"], until) for row in rows if row["last"] > row["first"]]
     found: list[AccessLine] = []
     ends: dict[str, tuple[int, Instant]] = {}
+    # what came late stands where the ledger was when it could write again, and is found by its own moment
     scanned = unreadable = 0
+    late = {(row["origin"], row["index"]) for row in [*places[:_LATE], *after]}
+    floor = Instant(min(until, places[_LATE]["moment"] + 1)) if len(places) > _LATE else None
+    for origin, first, count in _runs(late):
+        opened, damaged = await read_span(grant, pool, keys, origin, first, count, now)
+        mine = [one for one in opened if (origin, one.index) in late]
+        unreadable += damaged + sum(one.record is None for one in mine)
+        for one in reversed(mine):
+            _take(one, origin, ends, found, (since, until), wanted)
     # of all logs together the newest first: what was found is whole down to the newest that is still unread
     while spans and scanned < SCANNED:
         span = max(spans, key=lambda one: one.newest)
@@ -126,20 +151,31 @@ async def read_access(
         first = max(span.first, span.last - _CHUNK)
         opened, damaged = await read_span(grant, pool, keys, span.origin, first, span.last - first, now)
         scanned += len(opened) + damaged
-        unreadable += damaged + sum(one.record is None for one in opened)
-        for one in reversed(opened):
+        fresh = [one for one in opened if (span.origin, one.index) not in late]
+        unreadable += damaged + sum(one.record is None for one in fresh)
+        for one in reversed(fresh):
             _take(one, span.origin, ends, found, (since, until), wanted)
         span.last = first
         times = [one.record["at"] for one in opened if one.record and "at" in one.record and "late" not in one.record]
         span.newest = min([span.newest, *times])
         spans = [one for one in spans if one.last > one.first and one.newest > since]
-    reached = Instant(max(span.newest for span in spans)) if spans else None
-    lines = [_ended(line, ends) for line in found if reached is None or line.at >= reached or line.late]
+    unread = [span.newest for span in spans] + ([floor] if floor is not None else [])
+    reached = Instant(max(unread)) if unread else None
+    lines = [_ended(line, ends) for line in found if reached is None or line.at >= reached]
     lines.sort(key=lambda line: (line.at, line.entry), reverse=True)
     if len(lines) > limit:
         reached = lines[limit - 1].at
         lines = [line for line in lines if line.at >= reached]  # a moment is not cut in two
     return Looked(lines, unreadable, reached)
+
+
+def _runs(places: AbstractSet[tuple[str, int]]) -> Iterator[tuple[str, int, int]]:
+    """Spans (origin, first, count) that hold these entries, each inside a bundle, without those that hold none."""
+    bundles: dict[tuple[str, int], list[int]] = {}
+    for origin, index in places:
+        bundles.setdefault((origin, index // WIDTH), []).append(index)
+    for (origin, _), indices in sorted(bundles.items()):
+        yield origin, min(indices), max(indices) - min(indices) + 1
 
 
 async def read_span(
@@ -204,7 +240,14 @@ def _line(entry: str, klass: str, record: Mapping[str, Any]) -> AccessLine:
         entry=entry,
         klass=klass,
         policy_set=record.get("policy_set", ""),
+        told=_in_a_word(record),
     )
+
+
+def _in_a_word(record: Mapping[str, Any]) -> dict[str, str]:
+    """What of `told`, and whom it concerns, is a word or a number; the whole stands in the entry itself."""
+    told = {"concerns": record.get("concerns")} | dict(record.get("told", {}))
+    return {name: str(value)[:_WORD] for name, value in told.items() if isinstance(value, str | int)}
 
 
 def _ended(line: AccessLine, ends: Mapping[str, tuple[int, Instant]]) -> AccessLine:

@@ -48,13 +48,26 @@ revoke all on function access_facts(text, text, int2[], boolean, text, text, big
 grant execute on function access_facts(text, text, int2[], boolean, text, text, bigint) to saqtau_app, saqtau_worker;
 revoke all on function open_break_glass(text, text, bigint) from public;
 
--- Entries that came late (the ledger could not write when help was needed) and stand in it now: none of them twice.
+-- Entries that came late (the ledger could not write when help was needed): where each stands, and when what it tells
+-- happened, so that it is found under that hour. It says nothing of a person, and stays.
 create table late_done (
-    id text primary key check (length(id) <= 64),
-    at bigint not null
+    entry text primary key check (entry ~ '^[^#]{1,200}#(0|[1-9][0-9]{0,15})$'),  -- origin#index
+    id text not null check (length(id) <= 64),
+    moment bigint not null
 );
-create index late_done_at on late_done (at);
-grant select, insert, delete on late_done to saqtau_worker;
+create index late_done_id on late_done (id);
+create index late_done_moment on late_done (moment);
+grant select, insert on late_done to saqtau_worker;
+grant select (entry, moment) on late_done to saqtau_app;
+
+-- How far the journal's stream LATE stands in the ledger, moved in the transaction that appends. `created`: of the stream,
+-- for one that was made anew begins at 1 again. What lies between here and its next letter was taken out of it.
+create table late_mark (
+    one boolean primary key default true check (one),
+    created text not null,
+    sequence bigint not null
+);
+grant select, insert, update on late_mark to saqtau_worker;
 
 -- Who looked at what stands in the ledger now, sealed; the table in the clear goes, and with it what it said.
 drop table access_entry;
