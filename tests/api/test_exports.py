@@ -9,11 +9,15 @@ import sys
 import time
 import zipfile
 
+import asyncpg
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from tests.api.desks import CROP, open_hit
 
 from saqtau.bootstrap.web import watch_policies
+from saqtau.engine import postgres
+from saqtau.engine.blobs import keep_pictures
+from saqtau.kernel.signal import Picture
 from saqtau.ledger.note import COSIGNATURE, Signer, parse_note
 from saqtau.ledger.verify import export as verifier
 
@@ -170,6 +174,113 @@ async def test_minors_and_custody_need_the_prosecutor_besides(ruled):
         "approved", ["duty_officer", "prosecutor"],
     )  # fmt: skip
     assert (await inspector.get(f"/api/exports/{wish['id']}/package")).status_code == 200
+
+
+async def about_children(house, item):
+    """Afterwards it is known that children are concerned."""
+    await house.owner.execute(
+        """update item set data = (data::jsonb || '{"minors": 2}')::json, rev = rev + 1 where id = $1""", item
+    )
+
+
+async def moved_on(house, item):
+    await house.owner.execute("update item set rev = rev + 1 where id = $1", item)
+
+
+async def another_picture(house, item):
+    async with house.owner.transaction():
+        picture = [Picture("child", "image/jpeg", b"\xff\xd8 child" * 100)]
+        await keep_pictures(house.owner, house.parts.blobs, item, 2, picture, house.parts.clock())
+
+
+async def a_child_of_it(house, item):
+    await house.owner.execute(
+        """insert into item (id, desk, spec, state, rev, region, priority, opened, changed, opened_by, parent,
+               retention, data)
+           select gen_random_uuid()::text, desk, spec, state, 0, region, priority, opened, changed, opened_by, id,
+               retention, '{}' from item where id = $1""",
+        item,
+    )
+
+
+@pytest.mark.parametrize("change", [moved_on, another_picture, a_child_of_it], ids=lambda one: one.__name__)
+async def test_what_came_to_the_item_after_it_was_agreed_to_does_not_leave(ruled, change):
+    item, _ = await open_hit(ruled, picture=False)
+    inspector, name = await approved(ruled, item.id)
+    await change(ruled, item.id)
+    late = await inspector.get(f"/api/exports/{name}/package")
+    assert (late.status_code, late.json()["fields"]) == (409, {"content": "changed"})
+    inspector, again = await approved(ruled, item.id)
+    assert (await inspector.get(f"/api/exports/{again}/package")).status_code == 200, "asked for anew"
+
+
+async def test_what_was_issued_already_is_given_again_but_nothing_new_is_issued(ruled):
+    item, _ = await open_hit(ruled, picture=False)
+    inspector, name = await approved(ruled, item.id)
+    first = await inspector.get(f"/api/exports/{name}/package")
+    await another_picture(ruled, item.id)
+    async with witnessing(ruled):
+        again = await inspector.get(f"/api/exports/{name}/package")
+    assert "PROVISIONAL" in again.headers["content-disposition"]
+    assert again.content == first.content
+
+
+async def test_what_concerns_minors_by_now_does_not_leave_without_the_prosecutor(ruled):
+    item, _ = await open_hit(ruled, picture=False)
+    inspector, name = await approved(ruled, item.id)
+    assert (await inspector.get(f"/api/exports/{name}/package")).status_code == 200
+    await about_children(ruled, item.id)
+    late = await inspector.get(f"/api/exports/{name}/package")
+    assert (late.status_code, late.json()["fields"]) == (409, {"prosecutor": "not_agreed"})
+
+
+async def test_a_wish_that_concerns_minors_by_now_goes_to_the_prosecutor_and_he_can_agree(ruled):
+    item, _ = await open_hit(ruled, picture=False)
+    inspector, answer = await asked(ruled, item.id)
+    name = answer.json()["id"]
+    await about_children(ruled, item.id)
+    duty, prosecutor = await ruled.signed_in("duty"), await ruled.signed_in("prosecutor")
+    half = (await duty.post(f"/api/exports/{name}/approve")).json()
+    assert (half["standing"], half["sensitive"]) == ("awaits_prosecutor", ["minors"])
+    done = await prosecutor.post(f"/api/exports/{name}/approve")
+    assert (done.status_code, done.json()["standing"]) == (200, "approved"), done.text
+    package = await inspector.get(f"/api/exports/{name}/package")
+    assert json.loads(opened(package.content)["manifest.json"])["about"]["concerns"] == ["minors"]
+
+
+async def test_the_prosecutor_does_not_agree_to_another_state_than_the_officer_before_him(ruled):
+    item, _ = await open_hit(ruled, picture=False, data={"minor": True})
+    _, answer = await asked(ruled, item.id)
+    name = answer.json()["id"]
+    duty, prosecutor = await ruled.signed_in("duty"), await ruled.signed_in("prosecutor")
+    assert (await duty.post(f"/api/exports/{name}/approve")).status_code == 200
+    await another_picture(ruled, item.id)
+    late = await prosecutor.post(f"/api/exports/{name}/approve")
+    assert (late.status_code, late.json()["fields"]) == (409, {"content": "changed"})
+    assert (await prosecutor.post(f"/api/exports/{name}/refuse", json={"why": "it has changed"})).status_code == 200
+
+
+async def test_whoever_takes_over_the_web_process_approves_in_the_name_of_nobody(ruled, database):
+    item, _ = await open_hit(ruled, data={"minors": 1})
+    inspector, answer = await asked(ruled, item.id)
+    name = answer.json()["id"]
+    pg = await postgres.connect(database, postgres.APP)
+    sql = "insert into signature values ('export', $1, $2, $3, 1, $4, sha256('x'))"
+    entry = answer.json()["entry"]
+    try:
+        for who, role, under in (
+            ("nobody.1", "duty_officer", entry),
+            ("duty", "prosecutor", entry),
+            ("duty", "duty_officer", "no entry"),
+        ):
+            with pytest.raises(asyncpg.InsufficientPrivilegeError):
+                await pg.execute(sql, name, who, role, under)
+        await pg.execute("set app.regions = '{2}'")
+        with pytest.raises(asyncpg.InsufficientPrivilegeError):
+            await pg.execute("update export_wish set standing = 'approved' where id = $1", name)
+    finally:
+        await pg.close()
+    assert (await inspector.get(f"/api/exports/{name}/package")).status_code == 409
 
 
 NOT_HELD = (

@@ -42,13 +42,23 @@ WITHOUT_A_LAW = {"limits.cedar": ""}
 
 def grant(who, action, name="policies", now=NOW, role="prosecutor"):
     wish = AccessRequest(action=action, purpose=Purpose.OVERSIGHT, object=name)
-    return granted(Decision(allow=True), f"log#{who}", Viewer(who, role, frozenset()), wish, now)
+    return granted(Decision(allow=True), "log#0", Viewer(who, role, frozenset()), wish, now)
 
 
 @pytest.fixture
 async def pool(engine):
     """A database of each test's own: what is in force is one row of the whole house."""
     server = await asyncio.to_thread(engine.fresh_database)
+    owner = await postgres.connect(server, postgres.OWNER)
+    await owner.execute(
+        "insert into people (id, name, roles, created, changed) values ('p', 'The prosecutor', '{prosecutor}', 1, 1)"
+    )
+    await owner.execute(
+        """insert into ledger_log (id, origin, kind, region, year, vkey, size, root, edge, note, at)
+           values (1, 'log', 'access', 0, 2026, 'v', 1, $1, '', 'n', 1)""",
+        bytes(32),
+    )
+    await owner.close()
     async with postgres.pool(server, postgres.APP, 4) as made:
         yield made
 

@@ -13,8 +13,30 @@ NOW = 1_764_000_000_000
 HASH = "ab" * 32
 
 
+PEOPLE = (
+    ("a", ["inspector", "duty_officer"], None), ("b", ["duty_officer", "prosecutor"], None),
+    ("c", ["duty_officer"], None), ("p", ["prosecutor"], None), ("gone", ["prosecutor"], 1),
+)  # fmt: skip
+STATE = bytes(32)
+
+
 @pytest.fixture
-async def pg(pg_app):
+async def lived_in(pg_owner):
+    """People who may sign, and a log of three entries."""
+    await pg_owner.executemany(
+        "insert into people (id, name, roles, created, changed, disabled) values ($1, $1, $2, 1, 1, $3) "
+        "on conflict do nothing",
+        PEOPLE,
+    )
+    await pg_owner.execute(
+        """insert into ledger_log (id, origin, kind, region, year, vkey, size, root, edge, note, at)
+           values (1, 'log', 'access', 2, 2026, 'v', 3, $1, '', 'n', 1) on conflict do nothing""",
+        STATE,
+    )
+
+
+@pytest.fixture
+async def pg(pg_app, lived_in):
     """The web's role in a transaction that sees everything and is rolled back."""
     transaction = pg_app.transaction()
     await transaction.start()
@@ -35,8 +57,11 @@ async def ask(pg, *, sensitive=(), standing="requested"):
     )
 
 
-async def sign(pg, signer, role="duty_officer", kind="export", wish="e1"):
-    await pg.execute("insert into signature values ($1, $2, $3, $4, $5, 'log#2')", kind, wish, signer, role, NOW)
+async def sign(pg, signer, role="duty_officer", kind="export", wish="e1", entry="log#2", state=STATE):
+    await pg.execute(
+        "insert into signature (kind, wish, signer, role, at, entry, state) values ($1, $2, $3, $4, $5, $6, $7)",
+        kind, wish, signer, role, NOW, entry, state,
+    )  # fmt: skip
 
 
 async def refused(pg, sql, *args):
@@ -64,6 +89,55 @@ async def test_nobody_signs_his_own_wish(pg):
     await ask(pg)
     with pytest.raises(REFUSED):
         await sign(pg, "a")
+
+
+async def unsigned(pg, *args, **more):
+    with pytest.raises(REFUSED):
+        async with pg.transaction():
+            await sign(pg, *args, **more)
+
+
+async def test_nobody_signs_who_is_nobody_or_has_not_the_role_or_is_out_of_service(pg):
+    await ask(pg)
+    await unsigned(pg, "nobody.1")
+    await unsigned(pg, "c", "prosecutor")
+    await unsigned(pg, "gone", "prosecutor")
+    await sign(pg, "c")
+
+
+@pytest.mark.parametrize(
+    "entry", ["no entry", "log", "log#", "log#3", "log#x", "log#1#1", "log#-1", "other#1", "log#" + 19 * "9"]
+)
+async def test_nobody_signs_without_an_entry_of_the_ledger(pg, entry):
+    await ask(pg)
+    await unsigned(pg, "c", entry=entry)
+    await sign(pg, "c", entry="log#0")
+
+
+async def test_an_export_is_not_agreed_to_without_saying_what_it_was(pg):
+    await ask(pg)
+    with pytest.raises(asyncpg.CheckViolationError):
+        await sign(pg, "c", state=None)
+
+
+async def test_a_table_of_the_same_name_does_not_stand_in_for_the_real_one(pg):
+    await ask(pg, sensitive=["minors"])
+    await pg.execute("create temporary table people (id text, roles text[], disabled bigint)")
+    await pg.execute("insert into people values ('nobody.1', '{prosecutor}', null)")
+    await pg.execute("create temporary table ledger_log (origin text, size bigint)")
+    await pg.execute("insert into ledger_log values ('mine', 9)")
+    await unsigned(pg, "nobody.1", "prosecutor")
+    await unsigned(pg, "c", entry="mine#1")
+    await pg.execute("create temporary table signature (kind text, wish text, signer text, role text)")
+    await pg.execute("insert into signature values ('export', 'e1', 'x', 'prosecutor'), ('export', 'e1', 'y', 'z')")
+    await refused(pg, APPROVE)
+
+
+async def test_what_a_wish_concerns_grows_and_never_shrinks(pg):
+    await ask(pg, sensitive=["minors"])
+    await pg.execute("update export_wish set sensitive = '{custody,minors}' where id = 'e1'")
+    await refused(pg, "update export_wish set sensitive = '{custody}' where id = 'e1'")
+    await refused(pg, "update export_wish set sensitive = '{}' where id = 'e1'")
 
 
 async def test_a_sensitive_one_takes_two_of_whom_one_is_the_prosecutor(pg):

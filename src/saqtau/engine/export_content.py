@@ -11,7 +11,7 @@ from saqtau.engine import items
 from saqtau.engine.access import must_hold
 from saqtau.engine.blobs import Blobs
 from saqtau.engine.chain import EVERYWHERE
-from saqtau.engine.exports import ExportLine
+from saqtau.engine.exports import ExportLine, find_agreed
 from saqtau.engine.failures import refusals
 from saqtau.engine.items import COLUMNS
 from saqtau.engine.policy_change import in_force
@@ -50,11 +50,15 @@ class Content(msgspec.Struct, frozen=True):
 
 
 async def read_content(grant: Grant, pool: Any, blobs: Blobs, line: ExportLine, schema: str, now: Instant) -> Content:
-    """Everything that leaves with this export. Raises Refused: DENIED, NOT_FOUND, TOO_LARGE, UNAVAILABLE."""
+    """Everything that leaves with this export, if it is what was agreed to.
+
+    Raises Refused: DENIED, CONFLICT (`find_agreed`), NOT_FOUND, TOO_LARGE, UNAVAILABLE.
+    """
     must_hold(grant, now, Action.RECEIVE_EXPORT, named=line.id)
     with refusals():
         async with pool.acquire() as pg, pg.transaction(isolation="repeatable_read", readonly=True):
             await see(pg, EVERYWHERE)
+            agreed = await find_agreed(pg, line)  # in the very snapshot that is read
             item = await items.load(pg, line.item)
             rows = await pg.fetch(
                 f"select {COLUMNS} from item where parent = $1 order by opened, id limit $2",  # noqa: S608 - constant
@@ -90,7 +94,7 @@ async def read_content(grant: Grant, pool: Any, blobs: Blobs, line: ExportLine, 
         "desk": item.desk,
         "revision": item.rev,
         "region": item.region,
-        "concerns": sorted(line.sensitive),
+        "concerns": sorted(agreed.concerns),
         "case": line.case,
         "purpose": line.purpose,
         "recipient": line.recipient,

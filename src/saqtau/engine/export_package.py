@@ -29,7 +29,7 @@ from saqtau.engine.custody import (
 )
 from saqtau.engine.entries import retention_of
 from saqtau.engine.export_content import read_content
-from saqtau.engine.exports import ExportLine
+from saqtau.engine.exports import ExportLine, find_agreed
 from saqtau.engine.failures import refusals
 from saqtau.engine.keys import Keys
 from saqtau.engine.ledger import ACCESS, Draft, Ledger, day_of
@@ -112,8 +112,10 @@ class Issuing(msgspec.Struct, frozen=True):
 async def read_package(grant: Grant, line: ExportLine, using: Issuing) -> Package:
     """The package of an approved export: witnessed if a witness stands behind it by now, else provisional.
 
-    Raises Refused: DENIED (the grant), CONFLICT (`standing`: not approved, or too long ago), NOT_FOUND, TOO_LARGE,
-    UNAVAILABLE.
+    Nothing is issued but what was agreed to. What was issued before the item changed is still given; nothing is, once
+    minors or custody are concerned and no prosecutor agreed.
+    Raises Refused: DENIED (the grant), CONFLICT (`standing`: not approved, or too long ago; `content`,
+    `prosecutor`: `find_agreed`), NOT_FOUND, TOO_LARGE, UNAVAILABLE.
     """
     now = using.clock()
     must_hold(grant, now, Action.RECEIVE_EXPORT, named=line.id)
@@ -123,8 +125,9 @@ async def read_package(grant: Grant, line: ExportLine, using: Issuing) -> Packag
         async with using.pool.acquire() as pg, pg.transaction():
             # two who fetch at once get one package
             await pg.execute("select pg_advisory_xact_lock(23157, hashtext($1))", line.id)
+            found_now = await find_agreed(pg, line, changed=True)
             kept = await _kept(pg, line.id)
-            if PackageStanding.WITNESSED not in kept:
+            if PackageStanding.WITNESSED not in kept and (found_now.agreed or not kept):
                 await _issue(grant, line, using, pg, PackageStanding.WITNESSED)
                 kept = await _kept(pg, line.id)
             witnessed = kept.get(PackageStanding.WITNESSED)

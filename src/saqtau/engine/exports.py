@@ -1,9 +1,12 @@
 """Exports as wishes: one person asks, another agrees, and the prosecutor besides where minors or custody are concerned.
 
-What an item is decides who must agree (`kernel.sensitive`), looked up here and never told by whoever asks. Each step is
-an entry that is durable before its row is written.
+What an item is decides who must agree (`kernel.sensitive`), looked up here and never told by whoever asks; it is looked
+up again at each step, the last time when the package is made. Who agrees, agrees to the item as it is then: its
+revisions and pictures are kept with his signature, and nothing else leaves under it. Each step is an entry that is
+durable before its row is written.
 """
 
+import hashlib
 from typing import Any, Final
 
 import msgspec
@@ -18,8 +21,9 @@ from saqtau.engine.store import see
 from saqtau.kernel.access import Action, Grant
 from saqtau.kernel.clock import Instant
 from saqtau.kernel.errors import Kind, Refused
+from saqtau.kernel.item import Item
 from saqtau.kernel.sensitive import Sensitive, sensitive
-from saqtau.kernel.two_people import Signature, Standing, Wish, agree, may_fetch, refuse, standing_at
+from saqtau.kernel.two_people import Signature, Standing, Wish, agree, covers, may_fetch, refuse, standing_at
 
 LISTED: Final = 200
 RECIPIENT: Final = (2, 120)
@@ -37,6 +41,16 @@ _ALL: Final = f"""
     select {_COLUMNS} from export_wish w where $1::text is null or w.item = $1
     order by w.asked_at desc, w.id desc limit $2
 """  # noqa: S608
+
+
+_KIN: Final = f"""
+    with eldest as (select coalesce(parent, id) as id from item where id = $1)
+    select {COLUMNS} from item where id = $1 or id = (select id from eldest) or parent = (select id from eldest)
+"""  # noqa: S608
+"""An item, its parent and all children of that."""
+_PICTURES: Final = """
+    select item, name, encode(sha256, 'hex') from picture where item = any($1::text[]) order by item, name
+"""
 
 
 class ExportLine(msgspec.Struct, frozen=True):
@@ -74,6 +88,14 @@ class Asked(msgspec.Struct, frozen=True):
     standing: Standing
 
 
+class Now(msgspec.Struct, frozen=True):
+    """The item of a wish at this moment. agreed: it is what everybody who signed has signed."""
+
+    concerns: frozenset[Sensitive]
+    state: bytes  # SHA-256 over what would leave: revisions, and pictures
+    agreed: bool
+
+
 class Subject(msgspec.Struct, frozen=True):
     """What a request about an item must say before anybody may act on it: where it lies, and what it concerns."""
 
@@ -90,13 +112,7 @@ async def subject_of(pool: Any, item_id: str) -> Subject:
         async with pool.acquire() as pg, pg.transaction():
             await see(pg, EVERYWHERE)
             one = await items.load(pg, item_id)
-            eldest = one.parent or one.id
-            rows = await pg.fetch(
-                f"select {COLUMNS} from item where id = $1 or parent = $1 or id = $2",  # noqa: S608 - constant
-                eldest,
-                one.id,
-            )
-    family = [items.to_item(row) for row in rows]
+            family = await _family(pg, one)
     return Subject(one.id, one.region, one.unit, sensitive(*family), one.opened)
 
 
@@ -128,12 +144,14 @@ async def ask_export(
 
 
 async def find_export(pool: Any, name: str, now: Instant) -> Asked:
-    """A wish, for the request that asks for leave to act on it. Raises Refused(NOT_FOUND)."""
+    """A wish, and what it concerns now, for the request that asks for leave to act on it. Raises Refused(NOT_FOUND)."""
     with refusals():
         async with pool.acquire() as pg, pg.transaction():
             await see(pg, EVERYWHERE)
             line = await _load(pg, name, now)
-    return Asked(line.id, line.item, line.region, line.sensitive, line.asked_by, line.case, line.standing)
+            rows = await pg.fetch(_KIN, line.item)  # none: erased meanwhile; the wish may be refused all the same
+    concerns = line.sensitive | sensitive(*(items.to_item(row) for row in rows))
+    return Asked(line.id, line.item, line.region, concerns, line.asked_by, line.case, line.standing)
 
 
 async def read_export(grant: Grant, pool: Any, name: str, now: Instant) -> ExportLine:
@@ -146,7 +164,10 @@ async def read_export(grant: Grant, pool: Any, name: str, now: Instant) -> Expor
 
 
 async def sign_export(grant: Grant, pool: Any, name: str, now: Instant) -> ExportLine:
-    """Agree to a wish. Raises Refused as `agree`, NOT_FOUND, UNAVAILABLE."""
+    """Agree to a wish about the item as it is now.
+
+    Raises Refused as `agree`, CONFLICT (`content`: another agreed to what it was before), NOT_FOUND, UNAVAILABLE.
+    """
     must_hold(grant, now, Action.APPROVE_EXPORT, named=name)
     viewer = grant.viewer
     with refusals():
@@ -154,14 +175,20 @@ async def sign_export(grant: Grant, pool: Any, name: str, now: Instant) -> Expor
             await see(pg, regions_of(viewer))
             line = await _load(pg, name, now, lock=True)
             # what it concerns may have changed since it was asked for: the item as it is now decides
-            concerned = await _concerns(pg, line)
-            wish = msgspec.structs.replace(_wish(line), sensitive=concerned)
+            found = await find_now(pg, line)
+            wish = msgspec.structs.replace(_wish(line), sensitive=found.concerns)
             agreed = agree(wish, Signature(viewer.id, viewer.role, now, grant.entry))
+            if not found.agreed:
+                raise _changed(line)
             await pg.execute(
-                "insert into signature (kind, wish, signer, role, at, entry) values ('export', $1, $2, $3, $4, $5)",
-                name, viewer.id, viewer.role, now, grant.entry,
+                """insert into signature (kind, wish, signer, role, at, entry, state)
+                   values ('export', $1, $2, $3, $4, $5, $6)""",
+                name, viewer.id, viewer.role, now, grant.entry, found.state,
             )  # fmt: skip
-            await pg.execute("update export_wish set standing = $2 where id = $1", name, agreed.standing.value)
+            await pg.execute(
+                "update export_wish set standing = $2, sensitive = $3 where id = $1",
+                name, agreed.standing.value, sorted(found.concerns),
+            )  # fmt: skip
             return await _load(pg, name, now)
 
 
@@ -198,15 +225,40 @@ async def read_exports(grant: Grant, pool: Any, now: Instant, *, item: str | Non
             return [_line(row, now) for row in await pg.fetch(_ALL, item, LISTED)]
 
 
-async def _concerns(pg: Any, line: ExportLine) -> frozenset[Sensitive]:
+async def find_now(pg: Any, line: ExportLine) -> Now:
+    """The item of a wish as it is now, in a transaction of the caller's. Raises Refused(NOT_FOUND)."""
     await see(pg, EVERYWHERE)
     one = await items.load(pg, line.item)
-    rows = await pg.fetch(
-        f"select {COLUMNS} from item where id = $1 or parent = $1 or id = $2",  # noqa: S608 - constant
-        one.parent or one.id,
-        one.id,
-    )
-    return line.sensitive | sensitive(*[items.to_item(row) for row in rows])
+    family = await _family(pg, one)
+    leaving = sorted((kin.id, kin.rev) for kin in family if one.id in {kin.id, kin.parent})
+    pictures = await pg.fetch(_PICTURES, [name for name, _ in leaving])
+    state = hashlib.sha256(msgspec.json.encode([leaving, [list(row) for row in pictures]])).digest()
+    signed = await pg.fetch("select state from signature where kind = 'export' and wish = $1", line.id)
+    agreed = all(row["state"] == state for row in signed)
+    return Now(line.sensitive | sensitive(*family), state, agreed)
+
+
+async def find_agreed(pg: Any, line: ExportLine, *, changed: bool = False) -> Now:
+    """The item of an approved wish, if what is now may leave. changed: also when it is not what was agreed to.
+
+    Raises Refused: CONFLICT (`prosecutor`: minors or custody are concerned, and none agreed; `content`: changed),
+    NOT_FOUND.
+    """
+    now = await find_now(pg, line)
+    if not covers(line.signatures, now.concerns):
+        named = ", ".join(sorted(now.concerns))
+        raise Refused(Kind.CONFLICT, f"it concerns {named}, and no prosecutor agreed", prosecutor="not_agreed")
+    if not (now.agreed or changed):
+        raise _changed(line)
+    return now
+
+
+def _changed(line: ExportLine) -> Refused:
+    return Refused(Kind.CONFLICT, f"{line.item} is not what was agreed to; it is asked for anew", content="changed")
+
+
+async def _family(pg: Any, one: Item) -> list[Item]:
+    return [items.to_item(row) for row in await pg.fetch(_KIN, one.id)]
 
 
 async def _load(pg: Any, name: str, now: Instant, *, lock: bool = False) -> ExportLine:

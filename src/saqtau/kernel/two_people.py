@@ -91,6 +91,11 @@ def agree(wish: Wish, signature: Signature) -> Wish:
     return msgspec.structs.replace(wish, standing=following, signatures=(*wish.signatures, signature))
 
 
+def covers(signatures: tuple[Signature, ...], concerns: frozenset[Sensitive]) -> bool:
+    """Whether these signatures are enough for what it concerns now, which may be more than when they were given."""
+    return not concerns or (len(signatures) > 1 and any(one.role == PROSECUTOR for one in signatures))
+
+
 def refuse(wish: Wish, by: str, now: Instant) -> Wish:
     """The wish after somebody said no; who asked may take it back this way too. Raises Refused(CONFLICT)."""
     standing = standing_at(wish, now)

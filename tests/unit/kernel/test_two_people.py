@@ -18,6 +18,7 @@ from saqtau.kernel.two_people import (
     Standing,
     Wish,
     agree,
+    covers,
     is_locked,
     may_break,
     may_fetch,
@@ -51,6 +52,15 @@ def test_another_person_is_enough_for_an_ordinary_item():
 def test_nobody_approves_his_own_wish_in_whatever_role():
     for role in ("inspector", "prosecutor", "duty_officer"):
         assert refused(agree, wish(), sign("a", role)) == (Kind.DENIED, {"actor": "own_wish"})
+
+
+def test_signatures_given_before_minors_were_concerned_do_not_cover_them():
+    minors = frozenset({Sensitive.MINORS})
+    officer, prosecutor = sign("b"), sign("p", "prosecutor")
+    assert covers((officer,), frozenset())
+    assert not covers((officer, sign("c")), minors)
+    assert not covers((prosecutor,), minors)
+    assert covers((officer, prosecutor), minors)
 
 
 @pytest.mark.parametrize("reason", Sensitive)

@@ -1,6 +1,7 @@
 -- ACTS THAT TAKE TWO PEOPLE: exports, policies, lifting a hold; and one that takes a review: break-glass.
--- What is decided in kernel/two_people.py is refused here once more: whoever takes over the web's process cannot write an
--- approval of his own wish either.
+-- What is decided in kernel/two_people.py is refused here once more: whoever takes over the web's process cannot approve
+-- in nobody's name, in his own, in a role that the signer has not, or without an entry of the ledger. In the name of a
+-- real colleague, or of an account he makes, he still can: docs/oversee/attacks.md.
 
 -- A yes to a wish. One a person; written once.
 create table signature (
@@ -10,7 +11,9 @@ create table signature (
     role text not null,
     at bigint not null,
     entry text not null,              -- in the ledger: "<origin>#<index>"
-    primary key (kind, wish, signer)
+    state bytea check (length(state) = 32),        -- of an export: what the item was when it was agreed to
+    primary key (kind, wish, signer),
+    check (kind <> 'export' or state is not null)
 );
 create trigger signature_is_for_good before update or delete on signature
     for each row execute function refuse_change();
@@ -156,9 +159,12 @@ create index legal_hold_object on legal_hold (object) where lifted_at is null;
 
 -- THE SECOND FENCE
 
-create function must_be_another() returns trigger language plpgsql as $$
+-- `search_path`: a temporary table of the same name would be asked instead.
+create function must_be_another() returns trigger
+    language plpgsql set search_path = public, pg_temp as $$
 declare
     asked text;
+    place text[] := regexp_match(new.entry, '^([^#]+)#([0-9]{1,18})$');
 begin
     asked := case new.kind
         when 'export' then (select asked_by from export_wish where id = new.wish)
@@ -167,17 +173,26 @@ begin
     if asked is null or asked = new.signer then
         raise exception 'nobody approves what he asked for himself' using errcode = 'insufficient_privilege';
     end if;
+    if not exists (select from people where id = new.signer and disabled is null and new.role = any (roles)) then
+        raise exception 'nobody signs in a role that he has not' using errcode = 'insufficient_privilege';
+    end if;
+    if not exists (select from ledger_log where origin = place[1] and size > place[2]::bigint) then
+        raise exception 'nobody signs without an entry' using errcode = 'insufficient_privilege';
+    end if;
     return new;
 end $$;
 create trigger signature_of_another before insert on signature for each row execute function must_be_another();
 
-create function must_be_agreed() returns trigger language plpgsql as $$
+create function must_be_agreed() returns trigger
+    language plpgsql set search_path = public, pg_temp as $$
 declare
     signers int;
     prosecutors int;
-    fixed text[] := array['standing', 'closed_by', 'closed_at', 'closed_why', 'in_force'];
+    fixed text[] := array['standing', 'closed_by', 'closed_at', 'closed_why', 'in_force', 'sensitive'];
 begin
+    -- what it concerns may grow until it is agreed to, and never shrinks
     if (to_jsonb(new) - fixed)::text <> (to_jsonb(old) - fixed)::text
+        or not coalesce(to_jsonb(new) -> 'sensitive', '[]') @> coalesce(to_jsonb(old) -> 'sensitive', '[]')
         or (old.standing in ('approved', 'refused', 'lapsed') and new.standing <> old.standing) then
         raise exception 'nobody edits the past: a wish on %', tg_table_name using errcode = 'insufficient_privilege';
     end if;
@@ -191,7 +206,8 @@ begin
     return new;
 end $$;
 -- Wishes begin as wishes. Only the very first policies, those of the package, are there without having been asked for.
-create function must_be_asked() returns trigger language plpgsql as $$
+create function must_be_asked() returns trigger
+    language plpgsql set search_path = public, pg_temp as $$
 begin
     if new.standing = 'requested' and new.closed_at is null and (to_jsonb(new) ->> 'in_force') is null then
         return new;
@@ -209,7 +225,8 @@ create trigger export_wish_is_for_good before delete on export_wish for each row
 create trigger policy_set_is_for_good before delete on policy_set for each row execute function refuse_change();
 create trigger legal_hold_is_for_good before delete on legal_hold for each row execute function refuse_change();
 
-create function must_be_approved() returns trigger language plpgsql as $$
+create function must_be_approved() returns trigger
+    language plpgsql set search_path = public, pg_temp as $$
 begin
     if not exists (select from policy_set p where p.id = new.id and p.hash = new.hash and p.standing = 'approved')
         or (tg_op = 'UPDATE' and (new.since <= old.since
@@ -222,7 +239,8 @@ create trigger policy_force_is_approved before insert or update on policy_force
     for each row execute function must_be_approved();
 create trigger policy_force_is_for_good before delete on policy_force for each row execute function refuse_change();
 
-create function hold_is_lifted_by_two() returns trigger language plpgsql as $$
+create function hold_is_lifted_by_two() returns trigger
+    language plpgsql set search_path = public, pg_temp as $$
 declare
     fixed text[] := array['asked_by', 'asked_role', 'asked_at', 'asked_why', 'asked_entry', 'lifted_at'];
 begin
@@ -266,7 +284,7 @@ begin
 end $$;
 grant select, insert on signature, export_wish, export_package, policy_set, policy_force, broken_glass, legal_hold
     to saqtau_app, saqtau_worker;
-grant update (standing, closed_by, closed_at, closed_why) on export_wish to saqtau_app, saqtau_worker;
+grant update (standing, sensitive, closed_by, closed_at, closed_why) on export_wish to saqtau_app, saqtau_worker;
 grant update (package, sha256, size) on export_package to saqtau_app;
 grant delete on export_package to saqtau_worker;
 grant update (standing, closed_by, closed_at, closed_why, in_force) on policy_set to saqtau_app, saqtau_worker;
