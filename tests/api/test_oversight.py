@@ -9,6 +9,7 @@ from tests.api.desks import DESKS, furnish, open_hit
 from saqtau.engine.ledger_read import read_records
 from saqtau.kernel.access import AccessRequest, Action, Purpose
 from saqtau.kernel.clock import DAY, MINUTE
+from saqtau.ledger.leaf import LeafClass
 from saqtau.ledger.note import COSIGNATURE, Signer
 from saqtau.ledger.verify.entry import check_entry
 from saqtau.ledger.verify.signed import keys_of
@@ -78,6 +79,7 @@ async def test_a_look_at_a_picture_is_found_by_person_object_kind_and_purpose(ho
         assert line["closed"] >= line["at"]
         assert line["policies"]
         assert len(line["policy_set"]) == 64
+        assert line["told"] == {"picture": "crop"}
     for asked in ({"viewer": "inspector"}, {"class": "search"}, {"purpose": "case"}, {"object": "other"}):
         mine = (await found(house, prosecutor, **({"object": item.id} | asked)))["entries"]
         assert [one for one in mine if one["action"] == "picture.read"] == []
@@ -89,6 +91,39 @@ async def test_what_the_overseer_reads_is_an_entry_that_the_next_one_finds(house
     await board(prosecutor)
     lines = (await found(house, auditor, viewer="prosecutor"))["entries"]
     assert {"operator", ""} <= {line["object"] for line in lines if line["action"] == "access.read"}
+
+
+async def test_an_overseer_leaves_out_his_own_reading(house):
+    await looked_at(house)
+    prosecutor = await house.signed_in("prosecutor")
+    await found(house, prosecutor)
+    viewers = {line["viewer"] for line in (await found(house, prosecutor, without="prosecutor"))["entries"]}
+    assert "operator" in viewers
+    assert "prosecutor" not in viewers
+    (entry, *_) = reversed(await house.entries(viewer="prosecutor", action="access.read"))
+    assert entry["told"] == {}  # what was asked for is more than a word: it stands in the entry itself
+
+
+async def test_an_act_of_administration_tells_whom_it_concerned_and_from_where_it_was_done(house):
+    told = {"account": "operator", "at": "command line", "by": "root"}
+    await house.parts.access.tell(LeafClass.ADMIN, "account.add", told)
+    prosecutor = await house.signed_in("prosecutor")
+    (line, *_) = (await found(house, prosecutor, **{"class": "admin"}))["entries"]
+    assert (line["action"], line["told"]) == ("account.add", told)
+
+
+async def test_a_log_that_is_contradicted_says_so_on_the_board(house):
+    await looked_at(house)
+    prosecutor = await house.signed_in("prosecutor")
+    (log, *_) = (await board(prosecutor))["logs"]
+    assert not log["contradicted"]
+    await house.owner.execute(
+        "select ledger_witnessed(id, 'w', 'vkey', 'http://w', null, 'has seen 9 entries', 1, 'seen_more') "
+        "from ledger_log where origin = $1", log["origin"],
+    )  # fmt: skip
+    after = next(one for one in (await board(prosecutor))["logs"] if one["origin"] == log["origin"])
+    assert after["contradicted"]
+    assert [one["against"] for one in after["witnesses"]] == ["seen_more"]
 
 
 async def test_the_entry_about_a_search_says_all_that_was_searched_for(house):

@@ -42,7 +42,10 @@ _LOGS = """
     ) n on true
     order by l.kind, l.region, l.year desc, l.origin
 """
-_WITNESSES = "select log, name, vkey, size, seen, away, trouble, against from ledger_witness order by log, name"
+_WITNESSES = """
+    select log, name, vkey, size, seen, away, trouble, against, name = $1 as demonstration
+    from ledger_witness order by log, name
+"""
 _COUNTS = """
     select class, action, purpose, role, decision,
         coalesce(sum(entries) filter (where day = $1::date), 0)::int8 as today,
@@ -121,8 +124,8 @@ async def read_logs(grant: Grant, pool: Any, now: Instant) -> list[LogState]:
     with refusals():
         rows = await pool.fetch(_LOGS)
         witnesses: dict[int, list[WitnessState]] = {}
-        for row in await pool.fetch(_WITNESSES):
-            witnesses.setdefault(row[0], []).append(WitnessState(*row[1:], row[1] == DEMONSTRATION_WITNESS))
+        for row in await pool.fetch(_WITNESSES, DEMONSTRATION_WITNESS):
+            witnesses.setdefault(row[0], []).append(WitnessState(*row[1:]))
     return [LogState(*(*row[1:], witnesses.get(row[0], []))) for row in rows]
 
 

@@ -102,7 +102,7 @@ async def picture(
     parts, session = parts_of(request), session_of(request)
     holder = await holder_of(parts, item_id, name)
     viewer, wish = await wish_for(parts, session, Action.READ_PICTURE, holder, purpose)
-    grant = await parts.access.open(viewer, wish)
+    grant = await parts.access.open(viewer, wish, {"picture": name})  # a face and a street are not the same look
     answer = CountedAnswer(parts, grant)
     try:
         async with parts.pg.acquire() as pg:

@@ -48,7 +48,10 @@ class Board(msgspec.Struct, frozen=True):
 
 
 class Look(msgspec.Struct, frozen=True):
-    """An entry of the log. `entry` is its place, `origin#index`; `delivered` and `closed` come with its end."""
+    """An entry of the log. `entry` is its place, `origin#index`; `delivered` and `closed` come with its end.
+
+    `told`: what else it says in a word, like `picture` or `account`.
+    """
 
     entry: str
     klass: str
@@ -66,6 +69,7 @@ class Look(msgspec.Struct, frozen=True):
     delivered: int | None
     closed: Instant | None
     late: bool
+    told: dict[str, str]
 
 
 class Looks(msgspec.Struct, frozen=True):
@@ -105,20 +109,26 @@ async def entries(
     until: Annotated[int, QueryParameter(name="to", ge=0, le=10**14)],
     klass: Annotated[LeafClass | None, QueryParameter(name="class")] = None,
     viewer: Annotated[str | None, QueryParameter(pattern=_TEXT, max_length=64)] = None,
+    without: Annotated[str | None, QueryParameter(pattern=_TEXT, max_length=64)] = None,
     about: Annotated[str | None, QueryParameter(name="object", pattern=_TEXT, max_length=128)] = None,
     purpose: Annotated[Purpose | None, QueryParameter()] = None,
 ) -> Looks:
-    """What was entered from `from` until before `to` (Unix ms), newest first, at most 200 lines."""
+    """What was entered from `from` until before `to` (Unix ms), newest first, at most 200 lines.
+
+    `without` leaves out what one person did: an overseer's own reading would bury what he looks for.
+    """
     if not since < until <= since + LONGEST:
         raise Refused(Kind.INVALID, "`to` lies after `from`, at most 400 days", to="out_of_range")
     parts, session = parts_of(request), session_of(request)
     wanted = Wanted(
         viewer=viewer,
+        without=without,
         about=about,
         klass=None if klass is None else klass.value,
         purpose=None if purpose is None else purpose.value,
     )
-    named = {"class": wanted.klass, "viewer": viewer, "object": about, "purpose": wanted.purpose}
+    named = {"class": wanted.klass, "viewer": viewer, "without": without, "object": about}
+    named["purpose"] = wanted.purpose
     asked = {"from": since, "to": until} | {name: value for name, value in named.items() if value is not None}
     # what was searched for is part of the entry about the search
     wish = standing(parts, session, Action.READ_ACCESS, about=about or viewer or "")
@@ -148,6 +158,7 @@ def _look(line: AccessLine) -> Look:
         delivered=line.delivered,
         closed=line.closed,
         late=line.late,
+        told=dict(line.told),
     )
 
 
