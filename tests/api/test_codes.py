@@ -209,6 +209,42 @@ async def test_a_passkey_ends_the_limit_too_and_the_last_second_factor_stays(str
     assert (await client.post("/api/passkeys/remove", json={"id": key["id"]})).status_code == 200
 
 
+async def test_who_only_knows_the_password_adds_nothing_once_there_is_a_second_factor(strict):
+    thief, other, mine = await newcomer(strict, "codes.victim"), Authenticator(), Authenticator()
+    options = (await thief.post("/api/passkeys/question")).json()  # asked in time, answered too late
+    me = await strict.signed_in("codes.victim")
+    assert (await add(me, mine)).json()["limited"] is False
+    late = await thief.post("/api/passkeys", json={"name": "Stick", "made": other.make(options)})
+    assert (late.status_code, late.json()["fields"]) == (401, {"session": "none"})
+    for path in ("/api/codes/begin", "/api/passkeys/question"):
+        assert (await thief.post(path)).status_code == 401, path
+    assert (await thief.get("/api/me")).status_code == 401
+    assert len((await me.get("/api/account")).json()["passkeys"]) == 1
+    assert (await me.get("/api/items")).status_code == 200
+
+
+async def test_of_two_that_set_one_up_at_once_only_one_does(strict):
+    first, again = await newcomer(strict, "codes.race"), await strict.signed_in("codes.race")
+    asked = [(client, (await client.post("/api/passkeys/question")).json()) for client in (first, again)]
+    answers = await asyncio.gather(
+        *(
+            client.post("/api/passkeys", json={"name": "Stick", "made": Authenticator().make(it)})
+            for client, it in asked
+        )
+    )
+    assert sorted(answer.status_code for answer in answers) == [200, 401]
+    assert await strict.owner.fetchval("select count(*) from passkeys where person = 'codes.race'") == 1
+
+
+async def test_codes_end_the_sessions_of_the_password_alone_too(strict):
+    thief, me = await newcomer(strict, "codes.victim2"), await strict.signed_in("codes.victim2")
+    await set_up(strict, me)
+    assert (await thief.post("/api/codes/begin")).status_code == 401
+    left = await strict.owner.fetchval("select count(*) from sessions where person = 'codes.victim2'")
+    assert left == 1
+    assert (await me.get("/api/items")).status_code == 200
+
+
 async def test_a_session_is_ended_from_elsewhere_at_once_and_nobody_ends_anothers(house):
     here, there = await newcomer(house, "codes.here"), await house.signed_in("codes.here")
     lines = (await here.get("/api/account")).json()["sessions"]

@@ -98,6 +98,7 @@ async def find_session(pg: Any, token: str, now: Instant) -> Session | None:
     """The session of a token, unless it has ended, idled out, or its person was disabled or is locked.
 
     Locked: a glass he broke was not reviewed within 72 hours. That is computed here, at every look; nobody sets it.
+    One that serves only to set up a second factor ends when there is one: whoever knows a password adds nothing to it.
     """
     return await _find(pg, digest_of(token), csrf_of(token), now)
 
@@ -112,7 +113,9 @@ async def _find(pg: Any, digest: bytes, csrf: str, now: Instant) -> Session | No
         """select s.id as session, s.opened, s.ends, s.seen, s.methods, s.proved, s.limited, p.*
            from sessions s join people p on p.id = s.person
            where s.digest = $1 and $2 < s.ends and $2 < s.seen + s.idle and p.disabled is null
-               and not account_locked(p.id, $2)""",
+               and not account_locked(p.id, $2)
+               and not (s.limited and (exists (select from passkeys where person = p.id)
+                    or exists (select from code_makers where person = p.id and confirmed is not null)))""",
         digest,
         now,
     )
@@ -142,6 +145,20 @@ async def renew_session(pg: Any, session: Session, methods: Sequence[str], now: 
         raise Refused(Kind.UNAUTHENTICATED, "the session has ended", session="none")
     return token, msgspec.structs.replace(
         session, digest=digest_of(token), csrf=csrf_of(token), methods=tuple(methods), proved=now, limited=limited
+    )
+
+
+async def hold_keys(pg: Any, session: Session, now: Instant) -> None:
+    """Before a key is added, in the caller's transaction: one change of a person at a time, by a session that holds.
+
+    What was looked up before may be over: somebody else who only knew the password would plant a key beside the first.
+    Other sessions that serve only to set one up end here. Raises Refused(UNAUTHENTICATED).
+    """
+    await pg.execute("select from people where id = $1 for update", session.person.id)
+    if await find_by_digest(pg, session.digest, now) is None:
+        raise Refused(Kind.UNAUTHENTICATED, "log in with the second factor that was set up", session="none")
+    await pg.execute(
+        "delete from sessions where person = $1 and limited and digest <> $2", session.person.id, session.digest
     )
 
 

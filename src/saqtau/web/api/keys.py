@@ -26,7 +26,7 @@ from saqtau.web.auth import (
 from saqtau.web.parts import parts_of
 from saqtau.web.passkeys import CredentialId, Made, Name
 from saqtau.web.schema import BY_TOKEN, Strict
-from saqtau.web.sessions import renew_session
+from saqtau.web.sessions import hold_keys, renew_session
 from saqtau.web.throttle import bounds, count_attempt, forget_attempts
 from saqtau.web.totp import Maker
 
@@ -98,6 +98,7 @@ async def add_passkey(request: Request[Any, Any, Any], data: JSONBody[AddPasskey
     now, who = parts.clock(), session.person
     made = await passkeys.check_made(parts.pg, parts.accounts, who, session.digest, data.made, now)
     async with parts.pg.acquire() as pg, pg.transaction():
+        await hold_keys(pg, session, now)
         await passkeys.keep(pg, who.id, data.name, made, data.made.transports, now)
         await tell_own(parts, session, "add_passkey", {"backed_up": made.credential_backed_up})
     return await proved(parts, session, "passkey")
@@ -154,6 +155,7 @@ async def confirm_codes(request: Request[Any, Any, Any], data: JSONBody[ConfirmC
     limits = bounds(session.person.id, address_of(request), "code")
     await count_attempt(parts.pg, limits, parts.clock())
     async with parts.pg.acquire() as pg, pg.transaction():
+        await hold_keys(pg, session, parts.clock())
         await totp.confirm(pg, parts.accounts.key, session.person.id, data.code, parts.clock())
         await tell_own(parts, session, "set_up_codes")
     await forget_attempts(parts.pg, limits)
