@@ -11,10 +11,12 @@ from typing import Any, Final
 import msgspec
 
 from saqtau.engine.access import must_hold
+from saqtau.engine.chain import EVERYWHERE
 from saqtau.engine.erasure import ERASING, RETENTION
 from saqtau.engine.failures import refusals
 from saqtau.engine.keys import Keys
 from saqtau.engine.ledger import ACCESS, Count, Draft, Ledger, Placed
+from saqtau.engine.store import see
 from saqtau.kernel.access import Action, Grant
 from saqtau.kernel.clock import Instant
 from saqtau.kernel.errors import Kind, Refused
@@ -38,8 +40,14 @@ _TURN = f"""
     select set_config('lock_timeout', '5s', true), pg_advisory_xact_lock(23156, hashtext($1)),
         pg_advisory_xact_lock_shared({ERASING})
 """
+_STANDS: Final = "select exists (select from legal_hold where case_number = $1 and lifted_at is null)"
 _TOLD: Final = 2_000  # entries that a record lists
 _records = msgspec.msgpack.Decoder(list[tuple[int, bytes, bytes]])
+
+
+async def take_turn(pg: Any, case: str) -> None:
+    """Nobody else places or lifts a hold of this case until the transaction ends."""
+    await pg.execute(_TURN, case)
 
 
 async def place_hold(
@@ -63,7 +71,7 @@ async def place_hold(
         raise Refused(Kind.INVALID, f"a hold takes 1 to {MOST} entries", indices="invalid")
     with refusals():
         async with pool.acquire() as pg, pg.transaction():
-            await pg.execute(_TURN, case)
+            await take_turn(pg, case)
             row = await pg.fetchrow("select id, region from ledger_log where origin = $1", origin)
             if row is None:
                 raise Refused(Kind.NOT_FOUND, "no log of that origin", origin="unknown")
@@ -89,9 +97,10 @@ async def place_hold(
             return (await ledger.within(pg, [draft]))[0]
 
 
-async def lift_hold(grant: Grant, pool: Any, ledger: Ledger, keys: Keys, now: Instant) -> Placed:
+async def lift_hold(grant: Grant, pool: Any, ledger: Ledger, keys: Keys, now: Instant) -> Placed | None:
     """The case that the grant names is over: its key is destroyed, then its rows; the place of the `hold` leaf.
 
+    None: a hold of this case still stands (counted while nobody can place one), so everything is kept.
     The key dies first; a crash after it leaves rows nobody can read, and the same call again removes them.
     Raises Refused: DENIED (the grant), INVALID (`hold`), NOT_FOUND (nothing is held for it), UNAVAILABLE.
     """
@@ -99,9 +108,13 @@ async def lift_hold(grant: Grant, pool: Any, ledger: Ledger, keys: Keys, now: In
     case = _case(grant)
     with refusals():
         async with pool.acquire() as pg, pg.transaction():
-            await pg.execute(_TURN, case)
+            await see(pg, EVERYWHERE)
+            await take_turn(pg, case)
+            if await pg.fetchval(_STANDS, case):
+                return None
             held = [f"{row['origin']}#{row['index']}" for row in await pg.fetch(_HELD, case)]
             if not held:
+                await asyncio.to_thread(keys.release, case)  # of a hold that was placed half
                 raise Refused(Kind.NOT_FOUND, f"nothing is held for {case}", hold="unknown")
             await asyncio.to_thread(keys.release, case)
             await pg.fetchval("select ledger_release($1)", case)

@@ -14,7 +14,7 @@ from saqtau.engine.chain import EVERYWHERE
 from saqtau.engine.custody import entries_about, open_entries, place_of
 from saqtau.engine.exports import REASON, subject_of
 from saqtau.engine.failures import refusals
-from saqtau.engine.holds import MOST, lift_hold, place_hold
+from saqtau.engine.holds import MOST, lift_hold, place_hold, take_turn
 from saqtau.engine.keys import Keys
 from saqtau.engine.ledger import Ledger
 from saqtau.engine.reading import regions_of
@@ -125,6 +125,7 @@ async def place(grant: Grant, using: Holding, name: str, kind: HeldKind, thing: 
         async with using.pool.acquire() as pg, pg.transaction():
             await see(pg, EVERYWHERE)
             await pg.execute("select pg_advisory_xact_lock(23159, hashtext($1))", request.object)
+            await take_turn(pg, request.case)  # who lifts the last one sees this one, or is done before it
             row = await pg.fetchrow(_SAME, request.object, request.case)
             if row is None:
                 await pg.execute(
@@ -185,7 +186,8 @@ async def ask_to_lift(grant: Grant, pool: Any, name: str, why: str, now: Instant
 async def agree_to_lift(grant: Grant, using: Holding, name: str) -> HoldLine:
     """Lift a hold that another person wants lifted; with the last hold of a case its key dies.
 
-    Raises Refused: DENIED (the own wish), CONFLICT (nobody asked, it lapsed, lifted already), UNAVAILABLE.
+    Called for a hold that is lifted already it finishes what an earlier call could not: the key and the records.
+    Raises Refused: DENIED (the own wish), CONFLICT (nobody asked, it lapsed), UNAVAILABLE.
     """
     now, viewer = using.clock(), grant.viewer
     must_hold(grant, now, Action.LIFT_HOLD, named=name)
@@ -193,24 +195,22 @@ async def agree_to_lift(grant: Grant, using: Holding, name: str) -> HoldLine:
         async with using.pool.acquire() as pg, pg.transaction():
             await see(pg, EVERYWHERE)
             line = await _load(pg, name)
-            if line.asked_by is None or line.asked_at is None or line.lifted_at is not None:
+            if line.asked_by is None or line.asked_at is None:
                 raise Refused(Kind.CONFLICT, "nobody asked for this hold to be lifted", hold="not_asked")
-            agree(Wish(asked_by=line.asked_by, asked_at=line.asked_at), Signature(viewer.id, viewer.role, now))
-            await pg.execute(
-                "insert into signature (kind, wish, signer, role, at, entry) values ('hold', $1, $2, $3, $4, $5)",
-                f"{name}@{line.asked_at}", viewer.id, viewer.role, now, grant.entry,
-            )  # fmt: skip
-            await pg.execute("update legal_hold set lifted_at = $2 where id = $1", name, now)
-            left = await pg.fetchval(
-                "select count(*) from legal_hold where case_number = $1 and lifted_at is null", line.case
-            )
-            line = await _load(pg, name)
-    if not left:
-        try:
-            await lift_hold(grant, using.pool, using.ledger, using.keys, using.clock())
-        except Refused as refused:
-            if refused.kind is not Kind.NOT_FOUND:  # nothing of the ledger was kept for it
-                raise
+            if line.lifted_at is None:
+                await take_turn(pg, line.case)
+                agree(Wish(asked_by=line.asked_by, asked_at=line.asked_at), Signature(viewer.id, viewer.role, now))
+                await pg.execute(
+                    "insert into signature (kind, wish, signer, role, at, entry) values ('hold', $1, $2, $3, $4, $5)",
+                    f"{name}@{line.asked_at}", viewer.id, viewer.role, now, grant.entry,
+                )  # fmt: skip
+                await pg.execute("update legal_hold set lifted_at = $2 where id = $1", name, now)
+                line = await _load(pg, name)
+    try:
+        await lift_hold(grant, using.pool, using.ledger, using.keys, using.clock())
+    except Refused as refused:
+        if refused.kind is not Kind.NOT_FOUND:  # nothing of the ledger was kept for it
+            raise
     return line
 
 
