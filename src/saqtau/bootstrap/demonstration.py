@@ -206,12 +206,20 @@ def witness_beside(ground: Ground) -> tuple[Ground, Part]:
 
 
 def witness_told(ground: Ground) -> str:
-    """Where the witness is, and who keeps it in life."""
-    folder = witness_folder(ground)
+    """Where the witness is and what it says, who keeps it in life, and how to try whether it notices."""
+    folder, address = _near(witness_folder(ground)), ground.config.ledger.witnesses[0].split()[-1]
+    saqtau = _near(Path(sys.executable).with_name("saqtau"))
     return (
-        f"A witness cosigns the log of looking, for the demonstration only: {folder}\n"
-        f"In life the prosecutor's office keeps it, on a machine of its own. saqtau witness logs --folder {folder}"
+        f"A witness cosigns the log of looking, for the demonstration only: {address}, its folder {folder}.\n"
+        "In life the prosecutor's office keeps it, on a machine of its own. "
+        f"What it has seen: {saqtau} witness logs --folder {folder}\n"
+        "Edit the database by hand and watch the witness refuse: docs/oversee/try.md"
     )
+
+
+def _near(path: Path) -> Path:
+    """As one types it here."""
+    return path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path
 
 
 def partner(registers: Registers) -> Account:

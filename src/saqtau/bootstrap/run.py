@@ -106,7 +106,6 @@ async def _run(ground: Ground, stop: asyncio.Event, *, demonstration: bool, say:
             await show.prepare(ground, say)
             ground, witness = show.witness_beside(show.asks_no_second_factor(ground))
             await supervisor.start(witness)
-            say(show.witness_told(ground))
         write_private(config, encode(ground.config))
         await _serve(ground, supervisor, config, stop, demonstration=demonstration, say=say)
 
@@ -125,6 +124,7 @@ async def _serve(
     say(f"Saqtau is up: http://{host}:{web.port}  (tablet page: http://{host}:{web.port}/tablet)")
     if demonstration:
         say(await show.accounts_told(ground))
+        say(show.witness_told(ground))
         await supervisor.start(child("simulate", "simulate", config))
         say("The city drives. The first alert comes within about a minute. Ctrl-C stops everything.")
     await supervisor.run(stop)
