@@ -84,6 +84,7 @@ async def test_the_prosecutor_reviews_it_and_nobody_else(ruled):
     done = await prosecutor.post(edge, json=finding)
     assert (done.status_code, done.json()["state"]) == (200, "justified"), done.text
     assert await ruled.entries(viewer="prosecutor", action="break_glass.review", decision="allow")
+    assert [one["purpose"] for one in done.json()["log"] if one["edge"] == "reviewed_justified"] == ["oversight"]
 
 
 async def test_no_review_without_its_entry(ruled):

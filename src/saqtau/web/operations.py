@@ -75,6 +75,7 @@ OPEN: Final[dict[str, str]] = {
     "beginIdentity": "as login, at the authority's own identity provider",
     "logout": "ending is always allowed, and leaves an entry",
     "readMe": "what the person's own session is",
+    "countWaiting": "how many wishes wait for the person's own yes: a figure and nothing else; the console's menu asks",
     "readOpenGlass": "numbers that the person typed himself and until when they are open; the console's countdown asks",
     "readDesks": "the desks as data: law, not cases",
     "readLogs": "origins, keys and sizes of the logs, for every outsider who checks them",

@@ -21,6 +21,7 @@ from saqtau.web.api import (
     session,
     tablet,
     units,
+    waiting,
 )
 
 API: Final[list[Any]] = [
@@ -73,6 +74,7 @@ API: Final[list[Any]] = [
     exports.approve,
     exports.refuse,
     exports.package,
+    waiting.waiting,
     break_glass.break_open,
     break_glass.broken,
     break_glass.still,
