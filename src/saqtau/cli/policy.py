@@ -16,6 +16,7 @@ _out = Console(soft_wrap=True, markup=False, highlight=False, emoji=False)
 _err = Console(soft_wrap=True, markup=False, highlight=False, emoji=False, stderr=True)
 _FILES: Final[Any] = {"exists": True, "dir_okay": False, "readable": True}
 LARGEST: Final = 64 * 1024
+NOT_FOUND: Final = "WARNING: what changes for whom could not be found by asking; read the changed lines"
 Files = Annotated[list[Path], typer.Argument(help="Cedar files that change, by their names.", **_FILES)]
 Remove = Annotated[list[str] | None, typer.Option("--remove", help="A file to take away.")]
 Which = Annotated[str | None, typer.Argument(metavar="[ID]", help="Default: the set that is in force.")]
@@ -136,12 +137,23 @@ def told(diff: dict[str, Any] | None) -> Iterator[str]:
         yield f"{rule['what'].upper()} {rule['effect']} {rule['id']}: {sentence}"
         if rule["what"] in {"changed", "reworded"} and rule["before"] != rule["after"]:
             yield f"  said before: {rule['before'].get('en', '')}"
+        if _is_silent(rule):
+            yield "  WARNING: its condition changed and its sentence did not; the sentence may not say what the rule does"
     for shift in diff["shifts"]:
         may = "MAY NOW" if shift["allowed"] else "MAY NO LONGER"
-        yield f"{may} {shift['role']}: {shift['action']} for {shift['purpose']}"
+        where = f" ({shift['where']})" if shift.get("where") else ""
+        yield f"{may} {shift['role']}: {shift['action']} for {shift['purpose']}{where}"
     if not diff["shifts"]:
-        yield "no role may do more or less than before, as far as every role, action and purpose was asked"
+        words = all(rule["what"] == "reworded" for rule in diff["rules"])
+        yield "only words change: no condition does" if words else NOT_FOUND
     yield from diff["lines"]
+
+
+def _is_silent(rule: dict[str, Any]) -> bool:
+    """Whether the rule means something else now, and some language says the same of it as before."""
+    if rule["what"] != "changed":
+        return False
+    return any(rule["before"].get(one) == rule["after"].get(one) for one in ("kk", "ru", "en"))
 
 
 def _line(one: dict[str, Any]) -> str:
