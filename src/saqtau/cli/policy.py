@@ -138,7 +138,7 @@ def told(diff: dict[str, Any] | None) -> Iterator[str]:
         if rule["what"] in {"changed", "reworded"} and rule["before"] != rule["after"]:
             yield f"  said before: {rule['before'].get('en', '')}"
         if _is_silent(rule):
-            yield "  WARNING: its condition changed and its sentence did not; the sentence may not say what the rule does"
+            yield "  WARNING: its condition changed and its sentence did not: it may not say what the rule does"
     for shift in diff["shifts"]:
         may = "MAY NOW" if shift["allowed"] else "MAY NO LONGER"
         where = f" ({shift['where']})" if shift.get("where") else ""

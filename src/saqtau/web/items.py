@@ -189,7 +189,7 @@ async def review_glass(
 async def _move(
     parts: Parts, session: Session, asked: tuple[str, Purpose], item_id: str, edge: str, rev: int, data: dict[str, Any]
 ) -> store.Outcome:
-    """asked: the role and the purpose of the wish. On duty an act is for the item itself; an overseer's is oversight."""
+    """asked: the role and the purpose of the wish. An act on duty is for the item itself."""
     role, purpose = asked
     actor = actor_of(session.person, role, purpose if purpose is Purpose.OVERSIGHT else Purpose.INCIDENT)
     try:
