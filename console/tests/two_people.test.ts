@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import type { ExportLine, PolicyLine } from '../src/two_people/ask';
-import { mayApproveExport, mayApprovePolicy, mayFetch, mayTakeBack, seesPage } from '../src/two_people/may';
+import { apart, inForceUntil, mayApproveExport, mayApprovePolicy, mayFetch, mayTakeBack, seesPage } from '../src/two_people/may';
 
 const line = (given: Partial<ExportLine>): ExportLine => ({
 	id: 'e', item: 'i', region: 2, sensitive: [], asked_by: 'inspector', asked_role: 'inspector', asked_at: 0, case: 'c', recipient: 'r', reason: 'r',
@@ -40,4 +40,14 @@ test('a proposal is decided by a prosecutor who did not make it', () => {
 test('a patrol has no door to this page', () => {
 	expect(seesPage(['patrol'])).toBe(false);
 	for (const role of ['operator', 'duty_officer', 'inspector', 'prosecutor', 'auditor', 'administrator']) expect(seesPage([role])).toBe(true);
+});
+test('what waits for me stands apart from the rest, in its order', () => {
+	const lines = [line({ id: 'a', standing: 'approved' }), line({ id: 'b' }), line({ id: 'c', asked_by: 'duty' })];
+	const parted = apart(lines, (one) => mayApproveExport(one, duty));
+	expect(parted.mine.map((one) => one.id)).toEqual(['b']);
+	expect(parted.rest.map((one) => one.id)).toEqual(['a', 'c']);
+});
+test('policies were in force until the next ones were', () => {
+	const sets = [{ since: 30 }, { since: 10 }, { since: 20 }, { since: null }] as PolicyLine[];
+	expect(sets.map((one) => inForceUntil(one, sets))).toEqual([null, 20, 30, null]);
 });

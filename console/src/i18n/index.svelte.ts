@@ -50,6 +50,9 @@ export function t(key: Key, values: Values = {}): string {
 	return fill(current.table, current.language, key, values) ?? key;
 }
 
+/** Whether the table has words for a key that comes from data. */
+export const known = (key: string): boolean => key in current.table;
+
 /** A word that comes from data (a desk, a state, a field): the first key that the table knows, else the word itself made readable. */
 export function word(...keys: string[]): string {
 	for (const key of keys) {

@@ -1,6 +1,6 @@
 // What is said to the person: refusals in words, and short news for a reader of screens.
 import { Refusal } from '../api';
-import { t, word, type Key } from '../i18n/index.svelte';
+import { known, t, word, type Key } from '../i18n/index.svelte';
 
 let line = $state('');
 let urgent = $state('');
@@ -13,11 +13,22 @@ export function sayNow(text: string): void {
 	urgent = text;
 }
 
+/** Which rule said no, in words; empty when it is not told, or is none that this console has words for. */
+function becauseOf({ kind, fields }: Refusal): string {
+	if (kind !== 'denied') return '';
+	if (fields.review === 'own_glass') return word('cause.own_glass');
+	const rules = typeof fields.policy === 'string' ? fields.policy.split(',') : [];
+	return rules.length && rules.every((one) => known(`cause.${one}`)) ? [...new Set(rules.map((one) => word(`cause.${one}`)))].join('; ') : '';
+}
+
 /** What happened, what was kept, what to do; then the fields concerned. */
 export function refusalText(error: unknown): string {
 	if (!(error instanceof Refusal)) return t('error.unexpected');
 	if (error.fields.fresh) return t('error.fresh');
 	if (error.fields.code === 'wrong') return t('error.code');
+	if (error.fields.glass === 'ordinary_way') return t('glass.ordinary');
+	const why = becauseOf(error);
+	if (why) return t('error.denied.because', { why });
 	const told = t(`error.${error.kind}` as Key);
 	const fields = Object.entries(error.fields)
 		.filter(([name]) => name !== 'item')

@@ -61,6 +61,11 @@ export async function fetchExport(id: string): Promise<{ name: string; data: Blo
 
 export const breakGlass = (item: string, reason: string): Promise<GlassLine> => change('/api/break-glass', { item, reason });
 
+/** What the person himself has opened; a review may have ended it. */
+export const readOpenGlass = async (): Promise<{ object: string; until: Instant }[]> => (await read<{ open: { object: string; until: Instant }[] }>('/api/break-glass/open')).open;
+/** How many wishes wait for this person's yes. */
+export const readWaiting = async (): Promise<number> => (await read<{ waiting: number }>('/api/waiting')).waiting;
+
 export const readPolicies = async (): Promise<PolicyLine[]> => (await read<{ sets: PolicyLine[] }>('/api/policies')).sets;
 export const readPolicy = (id: string): Promise<PolicySeen> => read(at('policies', id));
 export const approvePolicy = (id: string): Promise<PolicyLine> => change(at('policies', id, 'approve'));

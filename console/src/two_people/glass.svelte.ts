@@ -18,3 +18,9 @@ export function opened(item: string, until: Instant): void {
 	open = { ...open, [item]: until };
 	sessionStorage.setItem(KEY, JSON.stringify(open));
 }
+
+/** What the server says is open: a review that finds it wrong ends it before its time. */
+export function still(lines: readonly { object: string; until: Instant }[]): void {
+	open = Object.fromEntries(lines.map((line) => [line.object, line.until]));
+	sessionStorage.setItem(KEY, JSON.stringify(open));
+}

@@ -20,3 +20,13 @@ export const mayTakeBack = (line: { standing: Standing; asked_by: string }, me: 
 export const mayFetch = (line: ExportLine, me: { user: string }): boolean => line.fetchable && line.asked_by === me.user;
 export const mayApprovePolicy = (line: PolicyLine, me: { user: string; roles: readonly string[] }): boolean =>
 	line.standing === 'requested' && line.asked_by !== me.user && has(me.roles, 'prosecutor');
+
+/** What waits for this person's yes, before the rest. */
+export function apart<T>(lines: readonly T[], mine: (line: T) => boolean): { mine: T[]; rest: T[] } {
+	return { mine: lines.filter(mine), rest: lines.filter((line) => !mine(line)) };
+}
+/** Who is asked for a yes at all. */
+export const decides = (roles: readonly string[]): boolean => has(roles, 'duty_officer', 'prosecutor');
+/** Until when a set was in force: since the next one is. Null: it never was, or is now. */
+export const inForceUntil = (line: PolicyLine, sets: readonly PolicyLine[]): number | null =>
+	line.since === null ? null : sets.reduce<number | null>((least, one) => (one.since !== null && one.since > line.since! && (least === null || one.since < least) ? one.since : least), null);
