@@ -69,6 +69,7 @@ async def test_the_web_cannot_erase_thin_or_cosign(filled, pg_app):
     for call in (
         "ledger_erase(1::int2, 'access_3y', '2026-09-21')",
         "ledger_thin(1::int2, 9)",
+        "ledger_thin_cosigned(1::int2, 9)",
         "ledger_cosign(1::int2, 1, 'w', 'line', 1)",
         "erase_ended('hit_30d', 1, 1, 1)",
     ):

@@ -14,7 +14,7 @@ from saqtau.engine.export_package import expire_packages
 from saqtau.engine.feeding import parse_witnesses
 from saqtau.engine.forgetting import forget_due, is_vouched
 from saqtau.engine.journal import ensure_streams
-from saqtau.engine.notary import Notary, thin
+from saqtau.engine.notary import Notary, thin, thin_cosigned
 from saqtau.engine.picture_entries import BATCH, enter_pictures
 from saqtau.engine.postgres import WORKER
 from saqtau.engine.worker import every
@@ -53,6 +53,7 @@ async def notarise(ground: Ground, stop: asyncio.Event) -> None:
         every(1.0, "late entries", lambda: late.drain(pool, ledger, now), stop),
         every(60.0, "retention", retention, stop),
         every(60.0, "checkpoints", lambda: thin(pool, now()), stop),
+        every(3600.0, "cosigned checkpoints", lambda: thin_cosigned(pool, now()), stop),
     ]
     await asyncio.gather(notary.run(stop), *chores)
     await ledger.close()

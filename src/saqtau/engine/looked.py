@@ -150,7 +150,8 @@ async def read_access(
             break
         first = max(span.first, span.last - _CHUNK)
         opened, damaged = await read_span(grant, pool, keys, span.origin, first, span.last - first, now)
-        scanned += len(opened) + damaged
+        if span.newest < until:  # what is newer is gone through in any case, else asking on would lead nowhere
+            scanned += len(opened) + damaged
         fresh = [one for one in opened if (span.origin, one.index) not in late]
         unreadable += damaged + sum(one.record is None for one in fresh)
         for one in reversed(fresh):

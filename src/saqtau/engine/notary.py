@@ -18,7 +18,7 @@ from saqtau.engine.failures import is_passing, told
 from saqtau.engine.feeding import Heard, Says, WitnessAt, longer, understand
 from saqtau.engine.ledger import Ledger
 from saqtau.engine.ledger_read import Proofs
-from saqtau.kernel.clock import MINUTE, Clock, Instant, after
+from saqtau.kernel.clock import DAY, MINUTE, Clock, Instant, after
 from saqtau.kernel.ids import Ids
 from saqtau.ledger.leaf import LeafClass
 from saqtau.ledger.note import parse_note
@@ -34,6 +34,8 @@ AWAY: Final = 1 * MINUTE
 """A witness that is away for so long gets an entry."""
 THIN: Final = 10 * MINUTE
 """How long a checkpoint waits for a cosignature."""
+WHOLE: Final = DAY
+"""How long every cosigned checkpoint is kept; later one in ten minutes of each witness."""
 RETENTION: Final = "oversight_10y"
 FORGOT: Final = "forgot"
 """A witness says to have seen less than it has cosigned: it was put back itself."""
@@ -264,6 +266,14 @@ async def thin(pool: Any, now: Instant) -> int:
     gone = 0
     for row in await pool.fetch("select id from ledger_log"):
         gone += await pool.fetchval("select ledger_thin($1, $2)", row["id"], now - THIN)
+    return gone
+
+
+async def thin_cosigned(pool: Any, now: Instant) -> int:
+    """Remove cosigned checkpoints of more than `WHOLE` ago, but one in ten minutes of each witness; how many went."""
+    gone = 0
+    for row in await pool.fetch("select id from ledger_log"):
+        gone += await pool.fetchval("select ledger_thin_cosigned($1, $2)", row["id"], now - WHOLE)
     return gone
 
 

@@ -81,7 +81,7 @@ create table ledger_checkpoint (
     primary key (log, size)
 );
 
--- Lines of witnesses over a checkpoint.
+-- Lines of witnesses over a checkpoint; of what is older than a day, of each witness the last in ten minutes.
 create table ledger_cosigned (
     log int2 not null,
     size bigint not null,
@@ -148,8 +148,6 @@ create trigger ledger_pack_is_for_good before update or delete on ledger_pack
     for each row execute function refuse_change();
 create trigger ledger_tile_is_for_good before update or delete on ledger_tile
     for each row execute function refuse_change();
-create trigger ledger_cosigned_is_for_good before update or delete on ledger_cosigned
-    for each row execute function refuse_change();
 create trigger ledger_gap_is_for_good before update or delete on ledger_gap
     for each row execute function refuse_change();
 
@@ -189,6 +187,17 @@ begin
 end $$;
 create trigger ledger_held_until_released before update or delete on ledger_held
     for each row execute function ledger_only_by_policy('release');
+-- What a witness signed later stands for what it signed before, so only its last word is for good.
+create function ledger_cosigned_thins() returns trigger language plpgsql as $$
+begin
+    if tg_op = 'DELETE' and ledger_by_policy('thin') and exists (select from ledger_cosigned s
+        where s.log = old.log and s.witness = old.witness and s.size > old.size) then
+        return old;
+    end if;
+    raise exception 'nobody edits the past: % on %', tg_op, tg_table_name using errcode = 'insufficient_privilege';
+end $$;
+create trigger ledger_cosigned_is_for_good before update or delete on ledger_cosigned
+    for each row execute function ledger_cosigned_thins();
 create trigger ledger_checkpoint_is_for_good before update or delete on ledger_checkpoint
     for each row execute function ledger_only_by_policy('thin');
 
@@ -447,6 +456,37 @@ begin
     return gone;
 end $$;
 
+-- Of the cosigned checkpoints before an instant keep the last that each witness signed in ten minutes, as a witness itself
+-- does, and those that ended a gap. A proof of any entry is made against a later one as well; gaps have their own table.
+-- Returns how many checkpoints went.
+create function ledger_thin_cosigned(log_ int2, before_ bigint) returns bigint
+    language plpgsql security definer set search_path = public, pg_temp as $$
+declare
+    step constant bigint := 600000;
+    sizes bigint[];
+    gone bigint;
+begin
+    perform set_config('app.ledger', 'thin', true);
+    with numbered as (
+        select s.size, s.witness,
+            row_number() over (partition by s.witness, c.at / step order by s.size desc) as nth
+        from ledger_cosigned s join ledger_checkpoint c on c.log = s.log and c.size = s.size
+        where s.log = log_ and c.at < before_ - before_ % step
+    ), out as (
+        delete from ledger_cosigned s using numbered n
+        where s.log = log_ and s.size = n.size and s.witness = n.witness and n.nth > 1
+            and not exists (select from ledger_gap g where g.log = s.log and g.size = s.size)
+        returning s.size
+    )
+    select coalesce(array_agg(distinct size), '{}') into sizes from out;
+    delete from ledger_checkpoint c using unnest(sizes) u (size) where c.log = log_ and c.size = u.size
+        and not exists (select from ledger_cosigned s where s.log = c.log and s.size = c.size)
+        and c.size < (select l.size from ledger_log l where l.id = log_);
+    get diagnostics gone = row_count;
+    perform set_config('app.ledger', '', true);
+    return gone;
+end $$;
+
 -- Keep records for a case: their keys under the key of the hold.
 create function ledger_hold(log_ int2, hold_ text, indices bigint[], wrapped_ bytea[], contents bytea[]) returns void
     language sql security definer set search_path = public, pg_temp as $$
@@ -522,7 +562,8 @@ revoke execute on function erase_ended from public;
 grant execute on function erase_ended to saqtau_worker;
 
 revoke execute on function ledger_head_of, ledger_open, ledger_lock, ledger_well_shaped, ledger_append, ledger_cosign,
-    ledger_witnessed, ledger_thin, ledger_hold, ledger_release, ledger_erase from public;
+    ledger_witnessed, ledger_thin, ledger_thin_cosigned, ledger_hold, ledger_release, ledger_erase from public;
 grant execute on function ledger_head_of, ledger_open, ledger_lock, ledger_append, ledger_hold, ledger_release
     to saqtau_app, saqtau_worker;
-grant execute on function ledger_cosign, ledger_witnessed, ledger_thin, ledger_erase to saqtau_worker;
+grant execute on function ledger_cosign, ledger_witnessed, ledger_thin, ledger_thin_cosigned, ledger_erase
+    to saqtau_worker;
