@@ -183,11 +183,11 @@ async function answer(asked, out, next) {
 
 /** What the overseer's page asks: the log of the tests' vectors, so that its entries hold. */
 function oversight(what) {
-	const witnesses = LEDGER.witnesses.map((vkey) => ({ name: vkey.split('+')[0], vkey, size: 300, seen: now() - 900, away: null, trouble: null }));
-	const log = { origin: LEDGER.origin, kind: 'access', region: 2, year: 2026, vkey: LEDGER.log, size: 300, at: now() - 1500, witnessed: 300, since: null, witnesses };
+	const witnesses = LEDGER.witnesses.map((vkey) => ({ name: vkey.split('+')[0], vkey, size: 300, seen: now() - 900, away: null, trouble: null, against: null, demonstration: true }));
+	const log = { origin: LEDGER.origin, kind: 'access', region: 2, year: 2026, vkey: LEDGER.log, size: 300, at: now() - 1500, witnessed: 300, since: null, contradicted: false, witnesses };
 	const late = { ...log, origin: 'saqtau.example/02/evidence/2026', kind: 'evidence', size: 90, witnessed: 71, since: now() - 260_000, witnesses: [{ ...witnesses[0], away: now() - 270_000, trouble: 'does not answer: ConnectError' }] };
 	const count = (kind, purpose, role, today) => ({ kind, purpose, role, today, week: today * 6, month: today * 25 });
-	const look = (index, at) => ({ entry: `${LEDGER.origin}#${index}`, klass: 'view', at: now() - at, viewer: 'operator', role: 'operator', action: 'picture.read', purpose: 'incident', object: 'I-1', case: 'I-1', region: 2, decision: 'allow', policies: ['incident-by-duty'], policy_set: 'ab'.repeat(32), delivered: 20480, closed: now() - at, late: index === 1 });
+	const look = (index, at) => ({ entry: `${LEDGER.origin}#${index}`, klass: 'view', at: now() - at, viewer: 'operator', role: 'operator', action: 'picture.read', purpose: 'incident', object: 'I-1', case: 'I-1', region: 2, decision: 'allow', policies: ['incident-by-duty'], policy_set: 'ab'.repeat(32), delivered: 20480, closed: now() - at, late: index === 1, told: { picture: 'crop' } });
 	switch (what) {
 		case 'entry': return JSON.parse(LEDGER.files['137']);
 		case 'entries': return { entries: Object.keys(LEDGER.files).map((index, at) => look(Number(index), at * 60_000)), unreadable: 2, next: null };

@@ -1,18 +1,22 @@
 import { describe, expect, test } from 'vitest';
 import { remember } from '../src/oversight/keys';
-import { byKind, fileName, KINDS, linesOf, PATIENCE, placeOf, policyOf, quoted, SHAPES, standing, worst, type Count, type LogState, type Witness } from '../src/oversight/state';
+import { aboutOf, byKind, fileName, isItem, KINDS, linesOf, PATIENCE, placeOf, policyOf, quoted, SHAPES, standing, unitOf, whoOf, worst, type Count, type LogState, type Witness } from '../src/oversight/state';
 
 const NOW = 1_795_000_000_000;
-const witness: Witness = { name: 'prosecutor.example/witness', vkey: 'w', size: 10, seen: NOW, away: null, trouble: null };
+const witness: Witness = { name: 'prosecutor.example/witness', vkey: 'w', size: 10, seen: NOW, away: null, trouble: null, against: null, demonstration: false };
 const log = (more: Partial<LogState> = {}): LogState => ({
-	origin: 'saqtau.example/02/access/2026', kind: 'access', region: 2, year: 2026, vkey: 'k', size: 10, at: NOW, witnessed: 10, since: null, witnesses: [witness], ...more
+	origin: 'saqtau.example/02/access/2026', kind: 'access', region: 2, year: 2026, vkey: 'k', size: 10, at: NOW, witnessed: 10, since: null, contradicted: false, witnesses: [witness], ...more
 });
 const count = (kind: string, purpose: string, role: string, month: number, today = 0): Count => ({ kind, purpose, role, today, week: today, month });
 
 describe('how a log stands', () => {
 	test('is witnessed when nothing waits, however long ago that was', () => expect(standing(log({ at: NOW - 3 * 86_400_000 }), NOW)).toBe('witnessed'));
-	test('is waiting for a minute, then unwitnessed', () => {
-		expect(standing(log({ since: NOW - PATIENCE }), NOW)).toBe('waiting');
+	test('is contradicted before all else, however well it looks otherwise', () => {
+		expect(standing(log({ contradicted: true }), NOW)).toBe('contradicted');
+		expect(standing(log({ contradicted: true, witnesses: [], since: NOW - 900_000 }), NOW)).toBe('contradicted');
+	});
+	test('counts as witnessed for a minute, for reading the page makes an entry too; then it is unwitnessed', () => {
+		expect(standing(log({ since: NOW - PATIENCE }), NOW)).toBe('witnessed');
 		expect(standing(log({ since: NOW - PATIENCE - 1 }), NOW)).toBe('unwitnessed');
 	});
 	test('is alone without a witness, which is told at once', () => {
@@ -57,6 +61,26 @@ describe('the policy that goes with an entry', () => {
 	});
 	test('has the key of every log, and each witness once: an export has entries of more than one log', () => {
 		expect(policyOf([log(), log({ origin: 'saqtau.example/02/evidence/2026', vkey: 'e' })])).toBe('log k\nlog e\nwitness w1 w\nquorum w1\n');
+	});
+});
+
+describe('what a line of the log says', () => {
+	test('who, when no account did it', () => {
+		expect(whoOf({ viewer: 'operator', told: {} })).toBe('operator');
+		expect(whoOf({ viewer: '', told: { by: 'root' } })).toBe('root');
+	});
+	test('whom an act of administration concerned', () => {
+		expect(aboutOf({ object: '', told: { by: 'root', account: 'operator' } })).toBe('operator');
+		expect(aboutOf({ object: 'item', told: { account: 'operator' } })).toBe('item');
+		expect(aboutOf({ object: '', told: {} })).toBe('');
+	});
+	test('a picture left in bytes, a list in lines', () => {
+		expect(unitOf('picture.read')).toBe('bytes');
+		expect(unitOf('access.read')).toBe('lines');
+	});
+	test('an item can be opened, a hash of a plate cannot', () => {
+		expect(isItem('01a20dba-cd4f-739d-8d09-03e52c2bff58')).toBe(true);
+		for (const other of ['', 'operator', 'saqtau.local/03/access/2026#4', 'f'.repeat(64)]) expect(isItem(other), other).toBe(false);
 	});
 });
 

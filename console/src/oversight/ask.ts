@@ -8,6 +8,8 @@ export interface Wish {
 	to: number;
 	klass?: string;
 	viewer?: string;
+	/** Not what this person did. */
+	without?: string;
 	object?: string;
 	purpose?: string;
 }

@@ -8,6 +8,10 @@ export interface Witness {
 	seen: Instant | null;
 	away: Instant | null;
 	trouble: string | null;
+	/** What it holds against the log: `fork` or `seen_more`. */
+	against: string | null;
+	/** Kept by the machine that is checked: it proves nothing. */
+	demonstration: boolean;
 }
 
 export interface LogState {
@@ -22,6 +26,8 @@ export interface LogState {
 	witnessed: number;
 	/** Since when the oldest entry that nobody cosigned waits; null: nothing waits. */
 	since: Instant | null;
+	/** A witness cosigned another past than the one that is here. */
+	contradicted: boolean;
 	witnesses: Witness[];
 }
 
@@ -67,6 +73,8 @@ export interface Look {
 	delivered: number | null;
 	closed: Instant | null;
 	late: boolean;
+	/** What else it says in a word: the picture, the account that was changed, from where. */
+	told: Record<string, string>;
 }
 
 export interface Looks {
@@ -80,16 +88,29 @@ export interface Looks {
 /** An entry may wait so long for a witness before the page calls it unwitnessed: the goal is a second, this is sixty. */
 export const PATIENCE = 60_000;
 
-export type Witnessed = 'witnessed' | 'waiting' | 'unwitnessed' | 'alone';
+export type Witnessed = 'witnessed' | 'unwitnessed' | 'alone' | 'contradicted';
 /** Shapes that differ without colour. */
-export const SHAPES: Record<Witnessed, string> = { witnessed: '●', waiting: '◐', unwitnessed: '◆', alone: '■' };
+export const SHAPES: Record<Witnessed, string> = { witnessed: '●', unwitnessed: '◆', alone: '■', contradicted: '✖' };
 
-/** How a log stands. alone: no witness knows it. */
+/** How a log stands. alone: no witness knows it. What waits for less than a minute is on its way: reading this page makes an entry too. */
 export function standing(log: LogState, now: Instant): Witnessed {
+	if (log.contradicted) return 'contradicted';
 	if (!log.witnesses.length) return 'alone';
-	if (log.since === null) return 'witnessed';
-	return now - log.since > PATIENCE ? 'unwitnessed' : 'waiting';
+	return log.since !== null && now - log.since > PATIENCE ? 'unwitnessed' : 'witnessed';
 }
+
+/** What was delivered is counted in bytes where something leaves as a file, else in lines. */
+export const unitOf = (action: string): 'bytes' | 'lines' => (action === 'picture.read' || action === 'export.receive' ? 'bytes' : 'lines');
+
+/** Items are called by a UUID: what is called so can be opened. */
+export const isItem = (object: string): boolean => /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/.test(object);
+
+/** Who did it: the account, or the person at the machine, for whom no account stands. */
+export const whoOf = (look: Pick<Look, 'viewer' | 'told'>): string => look.viewer || look.told.by || '';
+
+/** What it was about, where no object stands: the account, unit, witness or document that it names. */
+export const aboutOf = (look: Pick<Look, 'object' | 'told'>): string =>
+	look.object || ['account', 'concerns', 'unit', 'device', 'witness', 'register', 'file', 'log', 'hash'].map((name) => look.told[name]).find(Boolean) || '';
 
 /** The longest wait of all logs, when it is one that must be told first. */
 export function worst(logs: readonly LogState[], now: Instant): LogState | null {
