@@ -358,7 +358,7 @@ def check(place: Path, policy: bytes | None, say: Say) -> list[Wrong]:
     except Wrong as wrong:
         findings.append(wrong)
     findings += _forks(opened)
-    findings += _standing(manifest, opened, keys, say)
+    findings += _standing(manifest, opened, keys, say, any(isinstance(one, Unknown) for one in findings))
     return findings
 
 
@@ -488,7 +488,9 @@ def _forks(opened: list[Opened]) -> Iterator[Wrong]:
             yield Wrong(LEDGER, what)
 
 
-def _standing(manifest: Mapping[str, Any], opened: list[Opened], keys: Policy, say: Say) -> Iterator[Wrong]:
+def _standing(
+    manifest: Mapping[str, Any], opened: list[Opened], keys: Policy, say: Say, some_unknown: bool
+) -> Iterator[Wrong]:
     bare = [one for one in opened if not keys.enough(one.witnessed)]
     if manifest.get("standing") != WITNESSED:
         say("PROVISIONAL: issued before a witness had cosigned; ask for the witnessed package")
@@ -499,7 +501,7 @@ def _standing(manifest: Mapping[str, Any], opened: list[Opened], keys: Policy, s
     elif keys.quorum == "none":
         say("no witness was asked for: only the log itself vouches for its entries")
     elif opened:
-        say("every checkpoint is cosigned as the policy asks")
+        say(f"every checkpoint {'that could be checked ' if some_unknown else ''}is cosigned as the policy asks")
 
 
 def _say_witnesses(opened: Opened, say: Say) -> None:
