@@ -20,6 +20,7 @@ from saqtau.kernel.errors import Kind, Refused
 from saqtau.ledger.note import parse_note
 from saqtau.report.figures import (
     LOOKS,
+    Before,
     Cell,
     Figures,
     LogEnd,
@@ -93,6 +94,10 @@ _ENDS = """
     select l.origin, c.size, c.at, c.note, l.id from ledger_log l cross join lateral (
         select size, at, note from ledger_checkpoint c where c.log = l.id and c.at < $1 order by c.size desc limit 1
     ) c order by l.origin
+"""
+_BEFORE = """
+    select size, witness, at from ledger_upheld where log = $1 and size = (
+        select max(size) from ledger_upheld where log = $1 and size < $2) order by witness
 """
 _LINES = "select witness, line, at from ledger_upheld where log = $1 and size = $2 order by witness"
 
@@ -209,8 +214,16 @@ async def _ends(pg: Any, until: Instant) -> tuple[LogEnd, ...]:
         lines = await pg.fetch(_LINES, log, size)
         root = parse_note(note.encode()).body.split("\n")[2]
         seen = tuple(Seen(row["witness"], row["at"]) for row in lines)
-        found.append(LogEnd(origin, size, root, at, seen, "".join((note, *(row["line"] for row in lines)))))
+        text = "".join((note, *(row["line"] for row in lines)))
+        before = None if seen else await _witnessed_before(pg, log, size)
+        found.append(LogEnd(origin, size, root, at, seen, text, before))
     return tuple(found)
+
+
+async def _witnessed_before(pg: Any, log: int, size: int) -> Before | None:
+    """The last checkpoint below this size that a witness cosigned."""
+    rows = await pg.fetch(_BEFORE, log, size)
+    return Before(rows[0]["size"], tuple(Seen(row["witness"], row["at"]) for row in rows)) if rows else None
 
 
 def _instant(day: date) -> Instant:

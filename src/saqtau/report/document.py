@@ -2,6 +2,7 @@
 
 import binascii
 import json
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from importlib.resources import files
@@ -11,7 +12,7 @@ import msgspec
 
 from saqtau.jurisdiction import Jurisdiction
 from saqtau.kernel.clock import Instant
-from saqtau.report.figures import FEW, LOOKS, LogEnd, Published, Shown, Total, share, total
+from saqtau.report.figures import FEW, LOOKS, LogEnd, Published, Seen, Shown, Total, share, total
 
 LANGUAGES: Final = ("kk", "ru", "en")
 Language = Literal["kk", "ru", "en"]
@@ -76,6 +77,20 @@ class Words:
     def listed(self, key: str) -> tuple[str, ...]:
         """A list of words."""
         return tuple(self._own[key].split("|"))
+
+    def counted(self, unit: str, count: int) -> str:
+        """A unit of time as it stands after a number: one form, two (one, many), or Russian's three."""
+        forms = self.listed(f"term.{unit}")
+        if len(forms) < len("123"):
+            return forms[0] if count == 1 else forms[-1]
+        tens, ones = count % 100 // 10, count % 10
+        if tens == 1 or not 1 <= ones <= 4:
+            return forms[2]
+        return forms[0] if ones == 1 else forms[1]
+
+    def kept(self, name: str) -> str:
+        """What a class of retention is about; one that has no words is shown by its name."""
+        return self._own.get(f"kept.{name}", name.replace("_", " "))
 
     def word(self, kind: str, name: str) -> str:
         """A word that comes from data; what the tables do not know is shown as it is."""
@@ -189,8 +204,13 @@ def _denied(figures: Published, say: Words) -> Section:
 def _break_glass(figures: Published, say: Words) -> Section:
     section = _partition(say, "break", "review", "review", figures.reviews)
     in_time = total(one for one in figures.reviews if one.key == ("in_time",))
-    told = _percent(say, share(in_time, total(figures.reviews)))
-    return msgspec.structs.replace(section, after=(say("review.share", share=told),)) if figures.reviews else section
+    percent = share(in_time, total(figures.reviews))
+    # a share that is withheld would contradict the row above it, which tells what there is to tell
+    return (
+        section
+        if percent is None
+        else msgspec.structs.replace(section, after=(say("review.share", share=_percent(say, percent)),))
+    )
 
 
 def _partition(
@@ -253,8 +273,32 @@ def _retention(figures: Published, say: Words) -> Section:
     return Section(
         title=say("retention"),
         text=(say("retention.why"),),
-        table=Table((say("class"), say("term")), figures.retention, codes=(0, 1)),
+        table=Table(
+            (say("class"), say("term")), tuple((say.kept(name), term(say, time)) for name, time in figures.retention)
+        ),
     )
+
+
+_ISO: Final = re.compile(r"P(?:([0-9]+)D)?(?:T(?:([0-9]+)H)?(?:([0-9]+)M)?(?:([0-9]+)S)?)?")
+_AT_ONCE: Final = "PT1S"
+_YEAR: Final = 365
+
+
+def term(say: Words, iso: str) -> str:
+    """An ISO 8601 duration in words; one of another kind is shown as it is. A second is: at once."""
+    found = _ISO.fullmatch(iso)
+    if iso == _AT_ONCE:
+        return say("term.at_once")
+    if found is None or not any(found.groups()):
+        return iso
+    told = []
+    for unit, digits in zip(("day", "hour", "minute", "second"), found.groups(), strict=True):
+        count = int(digits or 0)
+        if unit == "day" and count and count % _YEAR == 0:
+            unit, count = "year", count // _YEAR  # noqa: PLW2901
+        if count:
+            told.append(f"{number(count)}\N{NO-BREAK SPACE}{say.counted(unit, count)}")
+    return " ".join(told) or say("term.at_once")
 
 
 def _logs(figures: Published, say: Words) -> Section:
@@ -269,7 +313,15 @@ def _logs(figures: Published, say: Words) -> Section:
 
 
 def _witnesses(say: Words, log: LogEnd) -> str:
-    return _listed(f"{one.witness}, {moment(one.at)}" for one in log.witnesses) or say("unwitnessed")
+    if log.witnesses:
+        return _seen(log.witnesses)
+    if log.before is None:
+        return say("unwitnessed")
+    return say("witnessed.before", size=number(log.before.size), witnesses=_seen(log.before.witnesses))
+
+
+def _seen(witnesses: Iterable[Seen]) -> str:
+    return _listed(f"{one.witness}, {moment(one.at)}" for one in witnesses)
 
 
 def _typed(root: str) -> str:

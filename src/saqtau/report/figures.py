@@ -68,8 +68,18 @@ class Seen(msgspec.Struct, frozen=True):
     at: Instant
 
 
+class Before(msgspec.Struct, frozen=True):
+    """The last checkpoint that was witnessed, of a log whose end is not."""
+
+    size: int
+    witnesses: tuple[Seen, ...]
+
+
 class LogEnd(msgspec.Struct, frozen=True):
-    """A log at the end of the period. root: base64, as in the checkpoint; note: the checkpoint as it was signed."""
+    """A log at the end of the period. root: base64, as in the checkpoint; note: the checkpoint as it was signed.
+
+    before: what was witnessed of it, when its end was not; None: the end was, or nothing ever.
+    """
 
     origin: str
     size: int
@@ -77,6 +87,7 @@ class LogEnd(msgspec.Struct, frozen=True):
     at: Instant
     witnesses: tuple[Seen, ...]
     note: str
+    before: Before | None = None
 
 
 class PolicyChange(msgspec.Struct, frozen=True):
