@@ -256,7 +256,16 @@ async def test_the_report_is_the_same_bytes_again_and_changed_figures_are_notice
                 await make("third")
             assert refused.value.fields == {"report": "differs"}
             assert not (folder / "third").exists()
+            kept.unlink()
+            assert await make("without the copy") == first
+            assert "as entered in the ledger: " in said[-1]
+            before = json.loads(kept.read_bytes())
             assert await make("fourth", again=True) == first
+            assert json.loads(kept.read_bytes())["entry"] != before["entry"]
+            kept.write_text(json.dumps(before))  # the older edition
+            with pytest.raises(Refused) as refused:
+                await make("older")
+            assert refused.value.fields == {"report": "differs"}
             with pytest.raises(Refused) as refused:
                 await make("fifth", "2999-01")
             assert refused.value.fields == {"month": "too_early"}

@@ -1,8 +1,9 @@
 """The public report of a month: figures once, entered in the ledger, then the same bytes for whoever makes it again.
 
 The figures of a month that has ended are entered in the ledger (class `report`) before anything is written, and kept in
-`reports/` of the data folder. Making the report again opens that entry and draws from it: what has been erased since
-does not change what was published. A new edition (`again`) is a new entry beside the old one.
+`reports/` of the data folder. Making the report again finds that entry, whether the copy is there or not, and draws
+from it: what has been erased since does not change what was published. A new edition (`again`) is a new entry beside
+the old one.
 """
 
 import asyncio
@@ -20,8 +21,8 @@ from saqtau.bootstrap.ground import Ground, ids, now
 from saqtau.engine import postgres
 from saqtau.engine.access import Access
 from saqtau.engine.blobs import sync_folder
+from saqtau.engine.editions import ENTERED, Edition, find_edition
 from saqtau.engine.figures import month, read_figures
-from saqtau.engine.ledger_read import read_entry
 from saqtau.engine.policy_change import PolicyWatch
 from saqtau.engine.postgres import APP
 from saqtau.engine.recount import Recount, read_recount
@@ -38,13 +39,6 @@ FOLDER: Final = "reports"
 ROLE: Final = "auditor"
 """In which role the command line makes the report; the entry says that it was the command line, and whose."""
 Say = Callable[[str], None]
-
-
-class Kept(msgspec.Struct, frozen=True):
-    """The figures of a month and the entry that holds them."""
-
-    entry: str
-    figures: Figures
 
 
 class _Desk(msgspec.Struct):
@@ -85,7 +79,7 @@ async def _desk(ground: Ground, by: str) -> AsyncIterator[_Desk]:
     ):
         ledger = ground.open_ledger(ledger_pool)
         access = Access(ledger, policies.load(), now, ids, pg=pool)
-        await PolicyWatch(pool, policies.texts()[1], access.adopt).look()
+        await PolicyWatch(pool, policies.texts()[1], access.adopt).begin()
         try:
             yield _Desk(ground, pool, access, Viewer(by, ROLE, frozenset()))
         finally:
@@ -106,8 +100,8 @@ async def _figures(desk: _Desk, named: str, say: Say, *, again: bool) -> Figures
             say(f"{named} has not ended: a draft, not for publication, and not entered in the ledger")
             return figures
         told = {"month": named, "figures": msgspec.to_builtins(figures)}
-        entry = await desk.access.tell(LeafClass.REPORT, "report.figures", told, viewer=desk.viewer)
-        await asyncio.to_thread(_keep, _file(desk.ground, named), Kept(str(entry), figures))
+        entry = await desk.access.tell(LeafClass.REPORT, ENTERED, told, viewer=desk.viewer)
+        await asyncio.to_thread(_keep, _file(desk.ground, named), Edition(str(entry), figures))
         say(f"figures of {named} entered in the ledger: {entry}")
         return figures
 
@@ -119,26 +113,24 @@ async def _count(desk: _Desk, grant: Grant, named: str) -> Figures:
     return await read_figures(grant, desk.pool, named, ground.authority, terms, now())
 
 
-async def _kept(desk: _Desk, named: str) -> Kept | None:
-    """What was entered, held against the entry itself. Raises Refused(CONFLICT): file and ledger differ."""
-    try:
-        data = await asyncio.to_thread(_file(desk.ground, named).read_bytes)
-    except FileNotFoundError:
-        return None
+async def _kept(desk: _Desk, named: str) -> Edition | None:
+    """What was entered, whether the copy is there or not. Raises Refused(CONFLICT): copy and ledger differ."""
     wish = AccessRequest(action=Action.READ_ACCESS, purpose=Purpose.OVERSIGHT, object=f"report {named}")
+    async with desk.access.reading(desk.viewer, wish) as (grant, delivered):
+        entered = await find_edition(grant, desk.pool, desk.ground.keys, named, now())
+        delivered.count = int(entered is not None)
+    file = _file(desk.ground, named)
     try:
-        kept = msgspec.json.decode(data, type=Kept)
-        origin, _, index = kept.entry.rpartition("#")
-        async with desk.access.reading(desk.viewer, wish) as (grant, delivered):
-            found = await read_entry(grant, desk.pool, desk.ground.keys, origin, int(index), now())
-            delivered.count = 1
-        record = msgspec.json.decode(found.record or b"{}", type=dict[str, Any])
-        entered = msgspec.convert((record.get("told") or {}).get("figures"), Figures)
+        kept = msgspec.json.decode(await asyncio.to_thread(file.read_bytes), type=Edition)
+    except FileNotFoundError:
+        if entered is not None:
+            await asyncio.to_thread(_keep, file, entered)
+        return entered
     except (ValueError, msgspec.MsgspecError) as error:
         raise _differs(named) from error
-    if entered != kept.figures:
+    if entered != kept:
         raise _differs(named)
-    return kept
+    return entered
 
 
 def _differs(named: str) -> Refused:
@@ -153,7 +145,7 @@ def _file(ground: Ground, named: str) -> Path:
     return ground.place.folder / FOLDER / f"{named}.json"
 
 
-def _keep(file: Path, kept: Kept) -> None:
+def _keep(file: Path, kept: Edition) -> None:
     """On disk before anything is published. The figures are exact: nobody else may read the file."""
     file.parent.mkdir(mode=0o700, exist_ok=True)
     fresh = file.with_suffix(".new")
