@@ -1,7 +1,7 @@
 """The log for those who hold it against its keeper: checkpoints for everybody, tiles for overseers and witnesses.
 
-C2SP tlog-tiles under `/ledger/{origin}`. A checkpoint says a size and a hash, so it is open; tiles say how busy a
-region was. Nothing here speaks of a person.
+C2SP tlog-tiles under `/ledger/{origin}`. A checkpoint says a size and a hash, and is open to everybody, live: how
+busy a region is can be watched by it. Tiles say of which classes. Nothing here speaks of a person.
 """
 
 import hmac
