@@ -1,6 +1,7 @@
 """Policies change by two people, and every process knows within a second."""
 
 import asyncio
+import json
 
 import pytest
 
@@ -9,6 +10,7 @@ from saqtau.engine.policy_change import (
     PolicyWatch,
     approve,
     changed,
+    changed_policies,
     check_change,
     find_proposal,
     in_force,
@@ -18,6 +20,7 @@ from saqtau.engine.policy_change import (
     read_policy_sets,
     turn_down,
 )
+from saqtau.engine.verify import verify
 from saqtau.kernel.access import AccessRequest, Action, Decision, Purpose, Viewer, granted
 from saqtau.kernel.clock import DAY, Instant
 from saqtau.kernel.errors import Kind, Refused
@@ -189,27 +192,109 @@ async def test_a_reader_sees_what_a_proposal_means(pool):
     assert {"clerks-watch", "own-region"} <= {rule["id"] for rule in seen.rules}
 
 
+async def past_the_guards(pool, engine, *statements):
+    """As somebody with full rights on the database, past the two people."""
+    owner = await postgres.connect(pool_server(pool, engine), postgres.OWNER)
+    try:
+        for table in ("policy_set", "policy_force"):
+            await owner.execute(f"alter table {table} disable trigger user")
+        for sql, *values in statements:
+            await owner.execute(sql, *values)
+    finally:
+        await owner.close()
+
+
 async def test_a_set_that_breaks_a_law_does_not_rule_even_when_it_stands_in_the_record(pool, engine):
     await begin(pool)
     adopted = []
     watch = PolicyWatch(pool, SCHEMA, adopted.append)
     await watch.look()
     await proposed(pool)
-    # somebody with full rights on the database, past the two people
-    server = pool_server(pool, engine)
-    owner = await postgres.connect(server, postgres.OWNER)
-    try:
-        await owner.execute("alter table policy_set disable trigger user")
-        await owner.execute("alter table policy_force disable trigger user")
-        await owner.execute("update policy_set set texts = '{}', standing = 'approved' where id = 'p1'")
-        await owner.execute("update policy_force set id = 'p1'")
-    finally:
-        await owner.close()
+    texts_ = {"extra.cedar": EXTRA, "schema.cedarschema": SCHEMA}
+    digest = policy_hash(texts_, SCHEMA)
+    await past_the_guards(
+        pool,
+        engine,
+        (
+            "update policy_set set texts = $1, hash = $2, standing = 'approved' where id = 'p1'",
+            json.dumps(texts_),
+            digest,
+        ),
+        ("update policy_force set id = 'p1', hash = $1", digest),
+    )
+    assert await changed_policies(pool) == []
     assert not await watch.look()
     assert len(adopted) == 1
     fresh = PolicyWatch(pool, SCHEMA, adopted.append)
-    assert not await fresh.look(), "a process that starts now goes by the policies of its release"
-    assert len(adopted) == 1
+    await fresh.begin()
+    assert (len(adopted), fresh.id) == (1, None), "a process that starts now goes by the policies of its release"
+
+
+EDITED = "update policy_set set texts = replace(texts::text, 'of their regions', 'of all regions')::json where id = $1"
+
+
+async def test_texts_that_were_edited_under_an_approved_set_do_not_rule_and_nothing_starts_by_them(
+    pool, engine, tmp_path
+):
+    await begin(pool)
+    adopted = []
+    watch = PolicyWatch(pool, SCHEMA, adopted.append)
+    await watch.begin()
+    before = await pool.fetchval("select texts::text from policy_set where id = 'set0'")
+    await past_the_guards(pool, engine, (EDITED, "set0"))
+    assert not await watch.look()
+    assert watch.changed, "what runs goes on by the last good set, and tells it"
+    fresh = PolicyWatch(pool, SCHEMA, adopted.append)
+    assert await refused(fresh.begin()) == (Kind.CONFLICT, {"policies": "not_approved"})
+    assert await refused(in_force(pool)) == (Kind.CONFLICT, {"policies": "not_approved"})
+    assert await changed_policies(pool) == [("set0", policy_hash(TEXTS, SCHEMA))]
+    said = []
+    findings = await verify(pool, tmp_path, tmp_path, said.append)
+    assert "policies set0" in {one.where for one in findings}
+    digest = policy_hash(TEXTS | {"extra.cedar": EXTRA}, SCHEMA)
+    alike = json.dumps(TEXTS | {"extra.cedar": EXTRA, "schema.cedarschema": SCHEMA})
+    await past_the_guards(
+        pool,
+        engine,
+        ("update policy_set set texts = $1, hash = $2 where id = 'set0'", alike, digest),
+        ("update policy_force set hash = $1", digest),
+    )
+    assert not await watch.look()
+    assert watch.changed, "not even when the hashes were edited alike"
+    digest = policy_hash(TEXTS, SCHEMA)
+    await past_the_guards(
+        pool,
+        engine,
+        ("update policy_set set texts = $1, hash = $2 where id = 'set0'", before, digest),
+        ("update policy_force set hash = $1", digest),
+    )
+    assert not await watch.look()
+    assert (watch.changed, len(adopted)) == (False, 1)
+    await fresh.begin()
+    assert len(adopted) == 2
+
+
+async def test_a_hash_in_force_that_no_set_has_does_not_rule(pool, engine):
+    await begin(pool)
+    await past_the_guards(pool, engine, ("update policy_force set hash = $1", "0" * 64))
+    assert (await refused(PolicyWatch(pool, SCHEMA, print).begin()))[0] is Kind.CONFLICT
+    assert await changed_policies(pool) == [("set0", "0" * 64)]
+
+
+async def test_a_proposal_that_was_edited_meanwhile_is_not_approved(pool, engine):
+    await begin(pool)
+    await proposed(pool)
+    await past_the_guards(pool, engine, (EDITED, "p1"))
+    told = await refused(approve(grant("p", Action.APPROVE_POLICY, "p1"), pool, "p1", SCHEMA, NOW))
+    assert told == (Kind.CONFLICT, {"policies": "not_approved"})
+    assert (await in_force(pool))[0] == "set0"
+
+
+async def test_a_release_with_another_schema_still_knows_what_was_approved(pool):
+    await begin(pool)
+    adopted = []
+    await PolicyWatch(pool, SCHEMA + "\n// a later release\n", adopted.append).begin()
+    assert adopted[0].texts == dict(sorted(TEXTS.items()))
 
 
 def pool_server(pool, engine):

@@ -40,7 +40,7 @@ export interface PolicyLine {
 }
 export type Sentences = Partial<Record<string, string>>;
 export interface RuleChange { id: string; what: 'added' | 'removed' | 'changed' | 'reworded'; effect: string; before: Sentences; after: Sentences }
-export interface Shift { role: string; action: string; purpose: string; allowed: boolean; on_shift: boolean }
+export interface Shift { role: string; action: string; purpose: string; allowed: boolean; on_shift: boolean; where: string }
 export interface PolicyDiff { before: string; after: string; rules: RuleChange[]; shifts: Shift[]; lines: string[] }
 export interface PolicySeen { line: PolicyLine; texts: Record<string, string>; rules: { id: string; effect: string; sentences: Sentences }[]; diff: PolicyDiff | null }
 

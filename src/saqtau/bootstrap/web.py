@@ -90,7 +90,8 @@ async def answer(ground: Ground, stop: asyncio.Event) -> None:
 async def watch_policies(pool: Any, access: Access) -> PolicyWatch:
     """What is in force from now on; at the first start of all, the policies of the release, with their leaf.
 
-    Raises Refused: INVALID when the release's own break a law, UNAVAILABLE.
+    Raises Refused: INVALID when the release's own break a law, CONFLICT when those in force are not those that were
+    approved, UNAVAILABLE.
     """
     bundled, schema = policies.texts()
 
@@ -100,7 +101,7 @@ async def watch_policies(pool: Any, access: Access) -> PolicyWatch:
 
     await install(pool, bundled, schema, enter, now(), ids)
     watch = PolicyWatch(pool, schema, access.adopt)
-    await watch.look()
+    await watch.begin()
     return watch
 
 

@@ -1,7 +1,8 @@
 """Which policies are in force, and how they change: proposed by one, approved by another, then everywhere at once.
 
 What is in force stands in the record, not in the program: the texts of the release are only the first. Every process
-compares five times a second which set that is (`PolicyWatch`), and does not adopt one that breaks a law of the house.
+compares five times a second which set that is (`PolicyWatch`), and adopts neither one that breaks a law of the house
+nor one whose texts are not those of the hash that was approved: what runs goes on by the last good, and nothing starts.
 """
 
 import asyncio
@@ -17,7 +18,7 @@ from saqtau.kernel.access import Action, Grant
 from saqtau.kernel.clock import Instant
 from saqtau.kernel.errors import Kind, Refused
 from saqtau.kernel.ids import Ids
-from saqtau.kernel.policies import Policies
+from saqtau.kernel.policies import Policies, policy_hash
 from saqtau.kernel.policy_diff import PolicyDiff, compare
 from saqtau.kernel.policy_laws import lawful
 from saqtau.kernel.two_people import Signature, Standing, Wish, agree, refuse, standing_at
@@ -40,7 +41,16 @@ _COLUMNS: Final = """
 """
 _ONE: Final = f"select {_COLUMNS}, p.texts from policy_set p where p.id = $1"  # noqa: S608 - constant
 _ALL: Final = f"select {_COLUMNS} from policy_set p order by p.asked_at desc, p.id desc limit $1"  # noqa: S608
-_FORCE: Final = "select f.id, p.texts from policy_force f join policy_set p on p.id = f.id"
+_FORCE: Final = """
+    select f.id, f.hash, p.hash as approved, p.texts from policy_force f join policy_set p on p.id = f.id
+"""
+_MARK: Final = """
+    select f.id || f.hash || p.hash || encode(sha256(convert_to(p.texts::text, 'UTF8')), 'hex')
+    from policy_force f join policy_set p on p.id = f.id
+"""
+"""Another one whenever anything is that was approved: the texts may be edited under their id."""
+_SCHEMA: Final = "schema.cedarschema"
+"""The schema is kept among the texts, for the hash is over both: a later release may bring another one."""
 
 Texts = Mapping[str, str]
 Rule = Callable[[Policies], None]
@@ -91,29 +101,71 @@ class PolicyWatch:
         self._pool = pool
         self._schema = schema
         self._adopt = adopt
-        self._refused = ""
+        self._seen = ""
+        self._hash = ""
+        self.changed = False
         self.id: str | None = None
+
+    async def begin(self) -> None:
+        """The first look. Raises Refused: CONFLICT (`policies`: not those that were approved; start nothing)."""
+        await self.look()
+        if self.changed:
+            raise _not_approved(self.id or "in force")
 
     async def look(self) -> bool:
         """Compare, and adopt what came into force; whether something did. Raises Refused(UNAVAILABLE).
 
         A set that breaks a law of the house is refused, loudly, and the last lawful one goes on, at the start that of
-        the release: somebody has written past the two people, or a newer release knows a further law.
+        the release: somebody has written past the two people, or a newer release knows a further law. So is one whose
+        texts are not those of its hash (`changed`); at the start `begin` refuses to go on.
         """
         with refusals():
-            found = await self._pool.fetchrow("select id from policy_force")
-            if found is None or found["id"] in {self.id, self._refused}:
+            mark = await self._pool.fetchval(_MARK)
+            if mark is None or mark == self._seen:
                 return False
             row = await self._pool.fetchrow(_FORCE)
+        self._seen = mark
+        # a set never changes under its id, not even together with its hash
+        self.changed = not _is_approved(row) or (self.id == row["id"] and self._hash != row["hash"])
+        if self.changed:
+            log.critical("the policies in the record are not those that were approved", id=row["id"])
+            return False
+        texts, _ = _kept(row["texts"])
         try:
-            policies = await asyncio.to_thread(lawful, _texts(row["texts"]), self._schema)
+            policies = await asyncio.to_thread(lawful, texts, self._schema)
         except Refused as refused:
-            self._refused = row["id"]
             log.critical("policies that break a law are in the record", id=row["id"], why=refused.message[:500])
             return False
+        if self.id == row["id"]:
+            return False  # what was edited is as it was approved again
         self._adopt(policies)
-        self.id = row["id"]
+        self.id, self._hash = row["id"], row["hash"]
         return True
+
+
+def _is_approved(row: Any) -> bool:
+    """Whether the texts of a row of _FORCE are those of the hash that two people put in force."""
+    return bool(_hash_of(row["texts"]) == row["approved"] == row["hash"])
+
+
+def _not_approved(name: str) -> Refused:
+    return Refused(
+        Kind.CONFLICT, f"policies {name}: the texts in the record are not those of their hash", policies="not_approved"
+    )
+
+
+async def changed_policies(pg: Any) -> list[tuple[str, str]]:
+    """(id, hash as written) of every set whose texts are not those of its hash, and of what is in force without being.
+
+    Found from the record alone: who edits texts and hashes alike is found by the hash in the entry of the approval and
+    in the entry of every decision since.
+    """
+    rows = await pg.fetch("select id, hash, texts from policy_set order by asked_at, id")
+    force = await pg.fetchrow(_FORCE)
+    found = [(row["id"], row["hash"]) for row in rows if _hash_of(row["texts"]) != row["hash"]]
+    if force is not None and force["hash"] != force["approved"]:
+        found.append((force["id"], force["hash"]))
+    return found
 
 
 async def install(
@@ -138,7 +190,7 @@ async def install(
                 """insert into policy_set
                        (id, hash, texts, base, why, asked_by, asked_role, asked_at, standing, entry, in_force)
                    values ($1, $2, $3, null, 'policies of the release', $4, $4, $5, 'approved', $6, $5)""",
-                name, policies.hash, _encoded(policies.texts), INSTALLER, now, leaf,
+                name, policies.hash, _encoded(policies.texts, schema), INSTALLER, now, leaf,
             )  # fmt: skip
             await pg.execute("insert into policy_force (id, hash, since) values ($1, $2, $3)", name, policies.hash, now)
     return True
@@ -156,12 +208,17 @@ def changed(before: Texts, patch: Mapping[str, str | None]) -> dict[str, str]:
 
 
 async def in_force(pg: Any) -> tuple[str, dict[str, str]]:
-    """(id, texts) of what is in force. Everybody whom they bind may read them. Refused: NOT_FOUND, UNAVAILABLE."""
+    """(id, texts) of what is in force. Everybody whom they bind may read them.
+
+    Raises Refused: NOT_FOUND, CONFLICT (`policies`: not those that were approved), UNAVAILABLE.
+    """
     with refusals():
         row = await pg.fetchrow(_FORCE)
     if row is None:
         raise Refused(Kind.NOT_FOUND, "no policies are in force yet", policies="none")
-    return row["id"], _texts(row["texts"])
+    if not _is_approved(row):
+        raise _not_approved(row["id"])
+    return row["id"], _kept(row["texts"])[0]
 
 
 async def check_change(pg: Any, schema: str, patch: Mapping[str, str | None]) -> tuple[dict[str, str], PolicyDiff]:
@@ -190,8 +247,8 @@ async def propose(
             await pg.execute(
                 """insert into policy_set (id, hash, texts, base, why, asked_by, asked_role, asked_at, entry)
                    values ($1, $2, $3, $4, $5, $6, $7, $8, $9)""",
-                name, policies.hash, _encoded(policies.texts), base, why, grant.viewer.id, grant.viewer.role, now,
-                grant.entry,
+                name, policies.hash, _encoded(policies.texts, schema), base, why, grant.viewer.id, grant.viewer.role,
+                now, grant.entry,
             )  # fmt: skip
 
 
@@ -206,18 +263,22 @@ async def find_proposal(pg: Any, name: str, now: Instant) -> Proposal:
 async def approve(grant: Grant, pool: Any, name: str, schema: str, now: Instant) -> PolicySetLine:
     """Agree to a proposal: it is in force when this returns, and in every process within a second.
 
-    Raises Refused: DENIED (the own one), CONFLICT (`standing`, or `base`: it was proposed over other policies than
-    those in force now, so that its diff would lie), INVALID (it breaks a law of a newer release), NOT_FOUND,
-    UNAVAILABLE.
+    Raises Refused: DENIED (the own one), CONFLICT (`standing`; `base`: it was proposed over other policies than those
+    in force now, so that its diff would lie; `policies`: its texts are not those that were proposed), INVALID (it
+    breaks a law of a newer release), NOT_FOUND, UNAVAILABLE.
     """
     must_hold(grant, now, Action.APPROVE_POLICY, named=name)
     viewer = grant.viewer
-    _, texts = await _load(pool, name)
-    await asyncio.to_thread(lawful, texts, schema)
+    proposal, kept = await _load(pool, name)
+    if _hash_of(kept) != proposal.hash:
+        raise _not_approved(name)
+    await asyncio.to_thread(lawful, _kept(kept)[0], schema)
     with refusals():
         async with pool.acquire() as pg, pg.transaction():
             await pg.execute("select pg_advisory_xact_lock(23153, 9)")
-            line, _ = await _load(pg, name)
+            line, now_kept = await _load(pg, name)
+            if now_kept != kept:
+                raise _not_approved(name)
             agree(_wish(line), Signature(viewer.id, viewer.role, now, grant.entry))
             force = await pg.fetchrow("select hash, since from policy_force for update")
             if force["hash"] != line.base:
@@ -266,27 +327,30 @@ async def read_policy_set(grant: Grant, pg: Any, name: str, schema: str, now: In
     """One set with its texts and, when it was proposed, its difference. Refused: DENIED, NOT_FOUND, UNAVAILABLE."""
     must_hold(grant, now, Action.READ_POLICY)
     with refusals():
-        line, texts = await _load(pg, name)
+        line, kept = await _load(pg, name)
         base = await pg.fetchval(
             "select texts from policy_set where hash = $1 and in_force is not null order by in_force desc limit 1",
             line.base,
         )
 
+    texts, _ = _kept(kept)
+
     def work() -> tuple[Policies, PolicyDiff | None]:
         policies = Policies.parse(texts, schema)
-        return policies, None if base is None else compare(Policies.parse(_texts(base), schema), policies)
+        return policies, None if base is None else compare(Policies.parse(_kept(base)[0], schema), policies)
 
     policies, diff = await asyncio.to_thread(work)
     rules = [msgspec.to_builtins(rule) for rule in policies.rules]
     return PolicySetSeen(msgspec.structs.replace(line, standing=_now(line, now)), texts, rules, diff)
 
 
-async def _load(pg: Any, name: str) -> tuple[PolicySetLine, dict[str, str]]:
+async def _load(pg: Any, name: str) -> tuple[PolicySetLine, str]:
+    """A set, and its texts as they are kept. Raises Refused(NOT_FOUND)."""
     with refusals():
         row = await pg.fetchrow(_ONE, name)
     if row is None:
         raise Refused(Kind.NOT_FOUND, f"there is no set of policies {name}", policies="unknown")
-    return _line(row), _texts(row["texts"])
+    return _line(row), row["texts"]
 
 
 def _line(row: Any) -> PolicySetLine:
@@ -307,9 +371,15 @@ def _now(line: PolicySetLine, now: Instant) -> Standing:
     return standing_at(_wish(line), now)
 
 
-def _texts(kept: str) -> dict[str, str]:
-    return msgspec.json.decode(kept, type=dict[str, str])
+def _kept(kept: str) -> tuple[dict[str, str], str]:
+    """(texts, the schema they were written for) as they are kept."""
+    found = msgspec.json.decode(kept, type=dict[str, str])
+    return found, found.pop(_SCHEMA, "")
 
 
-def _encoded(texts: Texts) -> str:
-    return msgspec.json.encode(texts, order="sorted").decode()
+def _hash_of(kept: str) -> str:
+    return policy_hash(*_kept(kept))
+
+
+def _encoded(texts: Texts, schema: str) -> str:
+    return msgspec.json.encode({**texts, _SCHEMA: schema}, order="sorted").decode()

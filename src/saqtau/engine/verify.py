@@ -1,7 +1,8 @@
 """Compare what is stored with what the record says of it. Nothing is repaired: what does not hold is named.
 
 An item is its entries: one for each revision from 0, each leading to the next, the last to where the item is now.
-A picture is its SHA-256, a sealed file is the SHA-256 its row names. A log is the root it signed.
+A picture is its SHA-256, a sealed file is the SHA-256 its row names, a set of policies is its hash. A log is the root
+it signed.
 """
 
 import asyncio
@@ -11,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from saqtau.engine.blobs import Blobs
+from saqtau.engine.policy_change import changed_policies
 from saqtau.engine.verify_logs import verify_logs
 from saqtau.kernel.errors import Refused
 from saqtau.ledger.verify.finding import Finding
@@ -47,6 +49,7 @@ async def verify(pg: Any, blobs: Path, history: Path, say: Callable[[str], None]
     say(f"{items} items compared with their entries")
     findings += await _pictures(pg, Blobs(blobs), say)
     findings += await _sealed(pg, history, say)
+    findings += await _policies(pg, say)
     findings += await verify_logs(pg, say)
     for finding in findings:
         say(f"DOES NOT HOLD  {finding.where}: {finding.what}")
@@ -77,6 +80,12 @@ async def _sealed(pg: Any, history: Path, say: Callable[[str], None]) -> list[Fi
             findings.append(Finding(f"sealed file {path}", "is not what was sealed"))
     say(f"{len(rows)} sealed files compared with their SHA-256")
     return findings
+
+
+async def _policies(pg: Any, say: Callable[[str], None]) -> list[Finding]:
+    found = await changed_policies(pg)
+    say(f"{await pg.fetchval('select count(*) from policy_set')} sets of policies compared with their hash")  # noqa: S608
+    return [Finding(f"policies {name}", f"their texts are not those of hash {told}") for name, told in found]
 
 
 def _digest(path: Path) -> tuple[bytes, int] | None:
