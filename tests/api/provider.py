@@ -32,7 +32,7 @@ class LyingProvider:
         self.key = RSAKey.generate_key(2048, parameters={"kid": "one"})
         self.codes, self.claims, self.header, self.told = {}, {}, {}, {}
         self.sign = self.sign_well
-        self.redeemed = []
+        self.redeemed, self.paths = [], []
 
     @property
     def issuer(self):
@@ -65,6 +65,7 @@ class LyingProvider:
         return jwt.encode({"alg": "RS256", "kid": "one"} | header, claims, RSAKey.generate_key(2048))
 
     def answer(self, path, form, authorization):
+        self.paths.append(path)
         match path:
             case "/.well-known/openid-configuration":
                 return 200, {

@@ -152,35 +152,34 @@ async def test_the_provider_opens_the_door_when_it_tells_the_truth(lies):
     assert authorization.startswith("Basic ")
 
 
-NOW = int(time.time())
-
-
-LIES = [
-    {"iss": "http://127.0.0.1:1"},
-    {"iss": None},
-    {"aud": "another-client"},
-    {"aud": [CLIENT, "another-client"]},
-    {"aud": CLIENT, "azp": "another-client"},
-    {"aud": []},
-    {"nonce": "of another browser"},
-    {"nonce": None},
-    {"exp": NOW - 120},
-    {"exp": None},
-    {"exp": "tomorrow"},
-    {"iat": NOW + 600},
-    {"iat": NOW - 3600},
-    {"nbf": NOW + 600},
-    {"sub": None},
-    {"sub": ""},
-    {"sub": ["person-1"]},
-    {"sub": "Person-1"},
-    {"sub": "person-1\0"},
-]
+def lies_about(now):
+    """Claims that are not for us now. now: Unix seconds of the moment at which they are told."""
+    return [
+        {"iss": "http://127.0.0.1:1"},
+        {"iss": None},
+        {"aud": "another-client"},
+        {"aud": [CLIENT, "another-client"]},
+        {"aud": CLIENT, "azp": "another-client"},
+        {"aud": []},
+        {"nonce": "of another browser"},
+        {"nonce": None},
+        {"exp": now - 120},
+        {"exp": None},
+        {"exp": "tomorrow"},
+        {"iat": now + 600},
+        {"iat": now - 3600},
+        {"nbf": now + 600},
+        {"sub": None},
+        {"sub": ""},
+        {"sub": ["person-1"]},
+        {"sub": "Person-1"},
+        {"sub": "person-1\0"},
+    ]
 
 
 async def test_a_token_that_is_not_for_us_now_opens_nothing(lies):
     house, provider = lies
-    for provider.claims in LIES:
+    for provider.claims in lies_about(int(time.time())):
         place, opened = await try_in(house, provider)
         assert place.startswith("/?refused="), provider.claims
         assert not opened, provider.claims
@@ -270,8 +269,14 @@ async def test_a_provider_that_is_not_the_one_it_says_is_not_used(lies):
         {"authorization_endpoint": "javascript:alert(1)"},
         {"authorization_endpoint": None},
     ):
-        answer = await client.post("/api/oidc/begin", json={"to": "console"})
-        assert (answer.status_code, answer.json()["kind"]) == (503, "unavailable"), provider.told
+        asked = len(provider.paths)
+        for _ in range(3):  # who knocks here again and again does not knock there
+            answer = await client.post("/api/oidc/begin", json={"to": "console"})
+            assert (answer.status_code, answer.json()["kind"]) == (503, "unavailable"), provider.told
+        assert len(provider.paths) == asked + 1
+        house.parts.clock.ahead += MINUTE
+    provider.told = {}
+    await begin(client)
 
 
 async def test_a_provider_that_is_away_is_told_and_passwords_go_on(lies):
@@ -279,6 +284,16 @@ async def test_a_provider_that_is_away_is_told_and_passwords_go_on(lies):
     house.app.state.provider.issuer = msgspec.structs.replace(provider.issuer, issuer="http://127.0.0.1:9")
     assert (await (await house.client()).post("/api/oidc/begin", json={"to": "console"})).status_code == 503
     await house.signed_in("operator")
+
+
+async def test_an_answer_that_nobody_asked_for_leaves_no_entry_of_its_own(lies):
+    house, _ = lies
+    house.parts.clock.ahead += 20 * MINUTE
+    client = await house.client()
+    before = len(await house.entries(action="login.failed"))
+    for _ in range(20):
+        assert await arrive(client, {"state": "made-up", "code": "x"}) == "/?refused=state"
+    assert len(await house.entries(action="login.failed")) == before + 1
 
 
 async def test_nobody_is_sent_on_to_a_place_that_is_not_ours(lies):
@@ -330,16 +345,17 @@ async def test_a_proof_must_be_younger_than_its_question_and_of_the_same_person(
     client = await house.client()
     await arrive(client, provider.agree(await begin(client)))
     house.parts.clock.ahead += 6 * MINUTE
-    provider.claims = times = {"iat": NOW + 360, "exp": NOW + 900}
+    began = int(time.time())
+    provider.claims = times = {"iat": began + 360, "exp": began + 900}
     assert (await client.post("/api/passkeys/question", headers=await token_of(client))).status_code == 403
     address = await begin(client, "proof")
     assert parse_qs(urlsplit(address).query)["prompt"] == ["login"]
-    provider.claims = times | {"auth_time": NOW}
+    provider.claims = times | {"auth_time": began}
     assert await arrive(client, provider.agree(address)) == "/?refused=token"
-    provider.claims = times | {"auth_time": NOW + 420, "sub": "person-2"}
+    provider.claims = times | {"auth_time": began + 420, "sub": "person-2"}
     await link(house, "duty", "person-2", provider.url)
     assert await arrive(client, provider.agree(await begin(client, "proof"))) == "/?refused=identity"
-    provider.claims = times | {"auth_time": NOW + 420}
+    provider.claims = times | {"auth_time": began + 420}
     assert await arrive(client, provider.agree(await begin(client, "proof"))) == "/#/account"
     assert (await client.post("/api/passkeys/question", headers=await token_of(client))).status_code == 200
 

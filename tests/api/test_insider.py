@@ -3,7 +3,7 @@
 import pytest
 from tests.api.desks import CROP, open_hit
 
-from saqtau.kernel.clock import DAY, MINUTE
+from saqtau.kernel.clock import DAY, HOUR, MINUTE
 from saqtau.web.operations import ACTIONS
 
 pytestmark = pytest.mark.anyio
@@ -79,6 +79,15 @@ async def test_the_past_is_as_long_as_the_purpose_allows(house):
     for days, status in ((399, 200), (402, 403)):
         asked = {"from": now - days * DAY, "to": now - (days - 2) * DAY, "purpose": "case", "case": "УД-12/2026"}
         assert (await client.get("/api/plates/777AAA02/reads", params=asked)).status_code == status, days
+
+
+async def test_a_day_that_has_begun_counts(house):
+    item, _ = await open_hit(house)
+    client = await house.signed_in("inspector")
+    now = house.parts.clock()
+    for back, status in ((31 * DAY, 200), (31 * DAY + 23 * HOUR, 403), (32 * DAY, 403)):
+        asked = {"from": now - back, "to": now, "purpose": "incident", "case": item.id}
+        assert (await client.get("/api/plates/777AAA02/reads", params=asked)).status_code == status, back
 
 
 async def test_whoever_has_two_roles_uses_the_one_that_is_allowed_and_it_stands_in_the_entry(house):

@@ -7,6 +7,7 @@ from tests.api.house import PASSWORD
 from saqtau.kernel.clock import MINUTE
 from saqtau.web.challenges import LIFE
 from saqtau.web.people import Person, add_person, disable_person
+from saqtau.web.throttle import free
 
 pytestmark = pytest.mark.anyio
 
@@ -217,3 +218,31 @@ async def test_bytes_that_are_no_answer_of_an_authenticator_are_refused_not_brok
     client = await house.client()
     shown = stick.show((await client.post("/api/login/passkey/question")).json()) | {field: text}
     assert (await client.post("/api/login/passkey", json=shown)).status_code in {400, 401}
+
+
+async def test_whoever_has_no_account_does_not_fill_the_log(house):
+    before = len(await house.entries(action="login.failed"))
+    client, stick = await house.client(), Authenticator()
+    asked = (await client.post("/api/login/passkey/question")).json()
+    made_up = await log_in(client, stick)
+    assert made_up.status_code == 401
+    shown = stick.show(asked | {"challenge": "AAAA"})
+    answers = [await client.post("/api/login/passkey", json=shown) for _ in range(20)]
+    assert [answer.status_code for answer in answers] == [401] * 20
+    # one that answered a question of ours, and one for all that answered none
+    assert len(await house.entries(action="login.failed")) == before + 2
+    house.parts.clock.ahead += MINUTE
+    assert (await client.post("/api/login/passkey", json=shown)).status_code == 401
+    last = (await house.entries(action="login.failed"))[-1]
+    assert last["told"] == {"way": "unasked", "count": "20"}
+    await house.owner.execute("update login_throttle set failures = 120 where account is null")
+    assert (await client.post("/api/login/passkey", json=shown)).status_code == 429
+    assert await free(house.owner, None, "127.0.0.1") > 0
+
+
+async def test_a_passkey_that_opens_takes_its_attempt_back(house):
+    await free(house.owner, None, "127.0.0.1")
+    _, stick = await with_passkey(house, "keys.often")
+    client = await house.client()
+    assert [(await log_in(client, stick)).status_code for _ in range(3)] == [200] * 3
+    assert await house.owner.fetchval("select max(failures) from login_throttle where account is null") == 0

@@ -55,7 +55,11 @@ async def test_away_from_loopback_the_cookie_travels_only_over_tls(engine, datab
         await building.move_in(house.owner, house.parts.clock())
         client = await house.client()
         answer = await client.post("/api/login", json={"name": "operator", "password": PASSWORD})
-        assert "secure" in answer.headers["set-cookie"].lower()
+        cookie = answer.headers["set-cookie"]
+        assert "secure" in cookie.lower()
+        assert cookie.startswith("__Host-saqtau_session=")  # no other host sets it
+        sent = {"cookie": cookie.partition(";")[0]}
+        assert (await client.get("/api/me", headers=sent)).status_code == 200
 
 
 async def test_the_database_holds_no_token_and_no_password(house):

@@ -12,7 +12,7 @@ from litestar.datastructures import Cookie
 from litestar.handlers import BaseRouteHandler
 
 from saqtau.kernel.access import Viewer
-from saqtau.kernel.clock import MINUTE
+from saqtau.kernel.clock import MINUTE, Instant
 from saqtau.kernel.errors import Kind, Refused
 from saqtau.ledger.leaf import LeafClass
 from saqtau.web.accounts import is_second
@@ -21,8 +21,8 @@ from saqtau.web.limits import Buckets
 from saqtau.web.parts import Parts
 from saqtau.web.people import LONGEST, Person, password_holds, person_of
 from saqtau.web.security import CSRF_HEADER, SAFE, check_origin, check_token
-from saqtau.web.sessions import COOKIE, LIFE, Session, find_session, open_session
-from saqtau.web.throttle import bounds, count_attempt, forget_attempts
+from saqtau.web.sessions import LIFE, Session, cookie_name, find_session, open_session
+from saqtau.web.throttle import bound_of_address, bounds, count_attempt, forget_attempts
 
 _TOKEN_LENGTH: Final = 43  # 32 bytes in base64
 SOON: Final = 5
@@ -32,6 +32,26 @@ Admitted = tuple[str, Session]
 Guard = Callable[[ASGIConnection[Any, Any, Any, Any], BaseRouteHandler], Awaitable[None]]
 
 
+_UNASKED: Final = frozenset({"challenge", "state"})
+"""Fields of refusals of an answer to a question that was not put, or not to this browser."""
+
+
+class Unasked:
+    """Answers to questions that nobody put, counted: a stranger's noise is one entry a minute, however much it is."""
+
+    def __init__(self) -> None:
+        self._count = 0
+        self._told = Instant(0)
+
+    def count(self, now: Instant) -> int:
+        """How many since they were last told, when it is time to tell; else 0."""
+        self._count += 1
+        if now - self._told < MINUTE:
+            return 0
+        found, self._count, self._told = self._count, 0, now
+        return found
+
+
 class Doorkeeper:
     """What this process remembers between requests: rates, and how many passwords it is checking."""
 
@@ -39,6 +59,7 @@ class Doorkeeper:
         limits = parts.limits
         self.by_session = Buckets(limits.session_rate, limits.session_burst)
         self.by_address = Buckets(limits.address_rate, limits.address_burst)
+        self.unasked = Unasked()
         self._hashing = asyncio.Semaphore(limits.hashing)
         self._waiting = 0
         self._most_waiting = limits.hashing_queue
@@ -102,7 +123,7 @@ async def half_signed_in(connection: ASGIConnection[Any, Any, Any, Any], _: Base
     """A guard: as `signed_in`, and open to who still has to set up a second factor. For his own account only."""
     parts: Parts = connection.app.state.parts
     now = parts.clock()
-    token = connection.cookies.get(COOKIE, "")
+    token = connection.cookies.get(cookie_name(secure=parts.secure), "")
     session = None
     if len(token) == _TOKEN_LENGTH and token.isascii():
         session = await find_session(parts.pg, token, now)
@@ -200,6 +221,29 @@ async def failure_told(parts: Parts, account: str | None, way: str, address: str
         raise
 
 
+@asynccontextmanager
+async def stranger_told(parts: Parts, keeper: Doorkeeper, way: str, address: str) -> AsyncIterator[None]:
+    """As `failure_told` where nobody has named an account: each failure counts against the address.
+
+    What answers no question of ours leaves no entry of its own, or anybody could fill the log: how many they were is
+    told once a minute at most. Raises Refused(TOO_MANY) before anything is tried.
+    """
+    limits = bound_of_address(address, way)
+    await count_attempt(parts.pg, limits, parts.clock())
+    try:
+        yield
+    except Refused as refused:
+        if refused.kind not in {Kind.UNAUTHENTICATED, Kind.DENIED}:
+            await forget_attempts(parts.pg, limits)
+        elif not refused.fields.keys() & _UNASKED:
+            await tell_of_failure(parts, None, way, address)
+        elif count := keeper.unasked.count(parts.clock()):
+            told = {"way": "unasked", "count": count}
+            await parts.access.tell(LeafClass.LOGIN, "login.failed", told, must=False)
+        raise
+    await forget_attempts(parts.pg, limits)
+
+
 async def tell_own(parts: Parts, session: Session, action: str, told: Mapping[str, Any] | None = None) -> None:
     """Leave an entry about what a person changes of his own account, before it stands.
 
@@ -210,11 +254,13 @@ async def tell_own(parts: Parts, session: Session, action: str, told: Mapping[st
 
 def cookie_of(token: str, *, secure: bool) -> Cookie:
     """The session's cookie: no script reads it, no other site sends it."""
+    name = cookie_name(secure=secure)
     return Cookie(
-        key=COOKIE, value=token, path="/", httponly=True, samesite="strict", secure=secure, max_age=LIFE // 1000
+        key=name, value=token, path="/", httponly=True, samesite="strict", secure=secure, max_age=LIFE // 1000
     )  # fmt: skip
 
 
 def empty_cookie(*, secure: bool) -> Cookie:
     """What takes the cookie away."""
-    return Cookie(key=COOKIE, value="", path="/", httponly=True, samesite="strict", secure=secure, max_age=0)
+    name = cookie_name(secure=secure)
+    return Cookie(key=name, value="", path="/", httponly=True, samesite="strict", secure=secure, max_age=0)

@@ -4,6 +4,7 @@ It says who somebody is; whether he has an account here was decided before, by h
 State, nonce and verifier are derived from a token that only the browser has, so that nothing kept here opens anything.
 """
 
+import asyncio
 import base64
 import hashlib
 import hmac
@@ -14,7 +15,7 @@ from urllib.parse import quote, urlencode, urlsplit
 import httpx
 import msgspec
 
-from saqtau.kernel.clock import HOUR, MINUTE, Clock, Instant
+from saqtau.kernel.clock import HOUR, MINUTE, SECOND, Clock, Instant
 from saqtau.kernel.errors import Kind, Refused
 from saqtau.web.accounts import Issuer
 from saqtau.web.oidc_token import Identity, keys_of, read_token
@@ -23,6 +24,8 @@ LARGEST: Final = 256 * 1024
 """Bytes of the largest answer of a provider."""
 PATIENCE: Final = 8.0  # s
 _KEPT: Final = HOUR
+_AWAY: Final = 15 * SECOND
+"""How long a provider that did not answer is not asked what it is: whoever knocks here must not knock there."""
 _AGAIN: Final = MINUTE
 """Keys are asked for again at most this often when a token names one that is not known."""
 
@@ -48,6 +51,8 @@ class Provider:
         self.issuer = issuer
         self._clock = clock
         self._known: tuple[Instant, Metadata, Any] | None = None
+        self._failed: tuple[Instant, Refused] | None = None
+        self._asking = asyncio.Lock()
 
     async def address(self, token: str, *, prove: bool) -> str:
         """Where the browser goes. token: what only the browser has; prove: the provider must ask for proof anew.
@@ -92,14 +97,25 @@ class Provider:
         return self._known is not None and self._clock() - self._known[0] > _AGAIN
 
     async def _metadata(self) -> tuple[Metadata, Any]:
-        now = self._clock()
-        if self._known is None or now - self._known[0] > _KEPT:
-            async with _client() as client:
-                url = f"{self.issuer.issuer.rstrip('/')}/.well-known/openid-configuration"
-                told = checked(await _json(client.build_request("GET", url), client), self.issuer)
-                keys = keys_of(await _json(client.build_request("GET", told.jwks_uri), client))
-            self._known = (now, told, keys)
-        return self._known[1:]
+        async with self._asking:  # one question at a time, however many wait for its answer
+            now = self._clock()
+            if self._known is not None and now - self._known[0] <= _KEPT:
+                return self._known[1:]
+            if self._failed is not None and now - self._failed[0] < _AWAY:
+                raise Refused(Kind.UNAVAILABLE, self._failed[1].message, **self._failed[1].fields)
+            try:
+                told, keys = await self._ask()
+            except Refused as refused:
+                self._failed = (self._clock(), refused)
+                raise
+            self._known, self._failed = (now, told, keys), None
+            return told, keys
+
+    async def _ask(self) -> tuple[Metadata, Any]:
+        async with _client() as client:
+            url = f"{self.issuer.issuer.rstrip('/')}/.well-known/openid-configuration"
+            told = checked(await _json(client.build_request("GET", url), client), self.issuer)
+            return told, keys_of(await _json(client.build_request("GET", told.jwks_uri), client))
 
     async def _redeem(self, told: Metadata, token: str, code: str) -> str:
         form = {

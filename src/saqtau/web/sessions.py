@@ -54,6 +54,11 @@ class SessionLine(msgspec.Struct, frozen=True):
     current: bool
 
 
+def cookie_name(*, secure: bool) -> str:
+    """The cookie's name. With TLS its prefix has browsers refuse one that another host, or a page without TLS, sets."""
+    return f"__Host-{COOKIE}" if secure else COOKIE
+
+
 def digest_of(token: str) -> bytes:
     """What the database knows a token by."""
     return hashlib.sha256(token.encode()).digest()

@@ -35,6 +35,11 @@ def bounds(account: str, address: str, use: str = "") -> tuple[Bound, ...]:
     )
 
 
+def bound_of_address(address: str, use: str) -> tuple[Bound, ...]:
+    """What an attempt counts against where it names no account: the address, for this use alone."""
+    return (Bound(_key("address", use, address), 120, None, _key("from", address)),)
+
+
 def _key(*parts: str) -> bytes:
     return hashlib.sha256("\0".join(parts).encode()).digest()
 
@@ -69,8 +74,8 @@ async def count_attempt(pool: Any, limits: tuple[Bound, ...], now: Instant) -> N
 
 
 async def forget_attempts(pool: Any, limits: tuple[Bound, ...]) -> None:
-    """The attempt succeeded: take it back; the pair starts anew."""
-    pair = limits[0].key
+    """The attempt succeeded: take it back; a pair of account and address starts anew."""
+    pair = next((limit.key for limit in limits if limit.account is not None and limit.address is not None), None)
     async with pool.acquire() as pg, pg.transaction():
         for limit in sorted(limits, key=lambda limit: limit.key):  # as they are counted, or two of them lock crosswise
             await pg.execute(

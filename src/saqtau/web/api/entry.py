@@ -11,7 +11,7 @@ from saqtau.kernel.errors import Kind, Refused
 from saqtau.web import challenges, passkeys
 from saqtau.web.answers import answers
 from saqtau.web.api.session import Me, let_in
-from saqtau.web.auth import address_of, admit, counted, doorkeeper_of, failure_told
+from saqtau.web.auth import address_of, admit, counted, doorkeeper_of, failure_told, stranger_told
 from saqtau.web.parts import parts_of
 from saqtau.web.passkeys import Shown
 from saqtau.web.people import person_of
@@ -80,7 +80,7 @@ async def by_passkey(request: Request[Any, Any, Any], data: JSONBody[Shown]) -> 
     """Open a session with a passkey alone: it is two factors, for the authenticator has checked who holds it."""
     parts = parts_of(request)
     address = address_of(request)
-    async with failure_told(parts, None, "passkey", address):
+    async with stranger_told(parts, doorkeeper_of(request), "passkey", address):
         person = await passkeys.check(parts.pg, parts.accounts, data, parts.clock())
     return let_in(parts, await admit(parts, person, ("passkey",), address))
 

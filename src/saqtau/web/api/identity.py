@@ -16,12 +16,12 @@ from saqtau.ledger.leaf import LeafClass
 from saqtau.web import challenges
 from saqtau.web.answers import answers
 from saqtau.web.api.session import ask_for_second
-from saqtau.web.auth import address_of, admit, cookie_of, counted, failure_told, has_second, whoever
+from saqtau.web.auth import address_of, admit, cookie_of, counted, doorkeeper_of, has_second, stranger_told, whoever
 from saqtau.web.oidc import Provider, part
 from saqtau.web.parts import Parts, parts_of
 from saqtau.web.people import Person, person_of
 from saqtau.web.schema import Strict
-from saqtau.web.sessions import COOKIE, find_by_digest, find_session, renew_session
+from saqtau.web.sessions import cookie_name, find_by_digest, find_session, renew_session
 
 log = structlog.get_logger("saqtau.web.identity")
 
@@ -72,7 +72,7 @@ async def begin(request: Request[Any, Any, Any], data: JSONBody[Begin]) -> Respo
     parts, provider, now = parts_of(request), provider_of(request), parts_of(request).clock()
     digest = None
     if data.to == "proof":
-        session = await find_session(parts.pg, request.cookies.get(COOKIE, ""), now)
+        session = await find_session(parts.pg, request.cookies.get(cookie_name(secure=parts.secure), ""), now)
         if session is None:
             raise Refused(Kind.UNAUTHENTICATED, "log in first", session="none")
         digest = session.digest
@@ -104,7 +104,7 @@ async def callback(request: Request[Any, Any, Any]) -> Response[Any]:
     parts = parts_of(request)
     try:
         answer = {name: request.query_params.get(name, "")[: most + 1] for name, most in _ANSWER.items()}
-        async with failure_told(parts, None, "oidc", address_of(request)):
+        async with stranger_told(parts, doorkeeper_of(request), "oidc", address_of(request)):
             place, cookies = await _arrive(request, parts, answer)
     except Refused as refused:
         log.warning("log-in by identity refused", kind=refused.kind, fields=dict(refused.fields))

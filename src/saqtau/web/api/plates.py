@@ -10,7 +10,7 @@ from saqtau.devices.plate import LONGEST, spell
 from saqtau.engine.history import Passage
 from saqtau.engine.reading import read_item
 from saqtau.kernel.access import AccessRequest, Action, CaseNumber, Purpose
-from saqtau.kernel.clock import DAY, Instant
+from saqtau.kernel.clock import DAY, MINUTE, Instant
 from saqtau.kernel.errors import Kind, Refused
 from saqtau.kernel.sensitive import Sensitive
 from saqtau.web.answers import answers
@@ -36,6 +36,11 @@ def normal_plate(text: str) -> str:
     if found is None or found.doubts or not found.plate or len(found.plate) > LONGEST:
         raise Refused(Kind.INVALID, "not a plate", plate="not_a_plate")
     return found.plate
+
+
+def days_back(since: int, now: Instant) -> int:
+    """How old the oldest read asked for is, in days that have begun; a minute is the asker's: his question travels."""
+    return max(0, -((since - now + MINUTE) // DAY))
 
 
 def case_number(text: str | None) -> str | None:
@@ -95,7 +100,7 @@ async def plate_reads(
         purpose=purpose,
         object=parts.history.object_of(spelled),
         case=case_number(case),
-        age_days=max(0, parts.clock() - since) // DAY,
+        age_days=days_back(since, parts.clock()),
     )
     viewer, wish = await asking(parts, session, [wish])
     if purpose is Purpose.INCIDENT and await parts.access.allows(viewer, wish):
