@@ -44,8 +44,8 @@ class AccessLine(msgspec.Struct, frozen=True):
     """Who looked at what, for which purpose, and what he got. `delivered`, `closed`: None until the end is told.
 
     id: the entry that the end of the access names. entry: its place in the log, `origin#index`; another one only when
-    it is `late`: written after the fact, because the ledger could not write. klass: of its leaf. told: what else it says
-    in a word, like the picture of the object, or the account that was changed and from where.
+    it is `late`: written after the fact, because the ledger could not write. klass: of its leaf. told: what else it
+    says in a word, like the picture of the object, or the account that was changed and from where.
     """
 
     id: str
