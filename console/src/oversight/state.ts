@@ -114,7 +114,7 @@ export const aboutOf = (look: Pick<Look, 'object' | 'told'>): string =>
 
 /** The longest wait of all logs, when it is one that must be told first. */
 export function worst(logs: readonly LogState[], now: Instant): LogState | null {
-	const late = logs.filter((log) => log.since !== null && (!log.witnesses.length || now - log.since > PATIENCE));
+	const late = logs.filter((log) => !log.contradicted && log.since !== null && (!log.witnesses.length || now - log.since > PATIENCE));
 	return late.sort((a, b) => a.since! - b.since!)[0] ?? null;
 }
 

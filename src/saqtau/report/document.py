@@ -10,6 +10,7 @@ from typing import Final, Literal
 
 import msgspec
 
+from saqtau.config import DEMONSTRATION_WITNESS
 from saqtau.jurisdiction import Jurisdiction
 from saqtau.kernel.clock import Instant
 from saqtau.report.figures import FEW, LOOKS, LogEnd, Published, Seen, Shown, Total, share, total
@@ -248,9 +249,15 @@ def _witnessing(figures: Published, say: Words) -> Section:
     )
     return Section(
         title=say("witnessing"),
-        text=(say("witnessing.why"),),
+        text=(say("witnessing.why"), *((say("witnessing.demonstration"),) if _is_shown(figures) else ())),
         table=Table((say("what"), say("value")), rows, figures=(1,)),
     )
+
+
+def _is_shown(figures: Published) -> bool:
+    """Whether the machine itself keeps a witness: nobody shall take that one for an outsider."""
+    seen = (one for log in figures.logs for one in (*log.witnesses, *(log.before.witnesses if log.before else ())))
+    return any(one.witness == DEMONSTRATION_WITNESS for one in seen)
 
 
 def _seconds(say: Words, millis: int | None) -> str:

@@ -493,7 +493,8 @@ def _standing(
 ) -> Iterator[Wrong]:
     bare = [one for one in opened if not keys.enough(one.witnessed)]
     if manifest.get("standing") != WITNESSED:
-        say("PROVISIONAL: issued before a witness had cosigned; ask for the witnessed package")
+        say("PROVISIONAL: no witness has cosigned it; ask for the witnessed package, and if there is none within a day,")
+        say("ask the prosecutor's office whether the witness contradicts the log")
     elif bare:
         yield Wrong(
             MANIFEST, f"says witnessed; {len(bare)} of {len(opened)} checkpoints lack the cosignatures asked for"
