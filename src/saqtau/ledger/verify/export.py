@@ -493,7 +493,7 @@ def _standing(
 ) -> Iterator[Wrong]:
     bare = [one for one in opened if not keys.enough(one.witnessed)]
     if manifest.get("standing") != WITNESSED:
-        say("PROVISIONAL: no witness has cosigned it; ask for the witnessed package, and if there is none within a day,")
+        say("PROVISIONAL: no witness has cosigned it; ask for the witnessed package. If there is none within a day,")
         say("ask the prosecutor's office whether the witness contradicts the log")
     elif bare:
         yield Wrong(
