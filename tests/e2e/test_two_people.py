@@ -46,8 +46,11 @@ async def test_an_export_is_asked_for_approved_by_another_and_fetched(browser, r
         await expect(own.get_by_role("button", name="Approve")).to_have_count(0)
 
         await log_in(duty, "duty")
+        await expect(duty.get_by_role("link", name="Approvals")).to_contain_text("waiting for your decision")
         asked = duty.get_by_role("article", name="Case number УД-12/2026").first
         await expect(asked).to_contain_text("Алматы қалалық соты")
+        await expect(asked).to_contain_text("Stolen vehicle · Абай 1")
+        assert item.id not in await asked.inner_text(), "an item is told by what it is"
         assert await barriers(duty) == []
         await asked.get_by_role("button", name="Approve").click()
         await expect(asked).to_contain_text("Approved by")
@@ -91,10 +94,18 @@ async def test_what_is_closed_is_opened_in_an_emergency_and_reviewed(browser, ru
         await row.click()
         review = prosecutor.locator(".drawer")
         await expect(review).to_contain_text("a child is on the ice")
-        await review.get_by_role("button", name="Find it justified").click()
-        await review.get_by_label("Finding").fill("A life was in danger, nobody could be asked")
-        await review.locator("form").get_by_role("button", name="Find it justified").click()
-        await expect(review.locator(".log").get_by_text("Find it justified")).to_be_visible()
+        looked = review.get_by_role("region", name="What was looked at under this access")
+        await expect(looked.get_by_role("link", name=item.id).first).to_be_visible()
+        await expect(review.get_by_role("link", name=item.id).first).to_have_attribute("href", f"#/room/{item.id}")
+        await expect(review.locator(".steps button.main")).to_have_count(0)
+        await expect(duty.locator("ol button").filter(has_text="Review of emergency access")).to_have_count(0)
+        await review.get_by_role("button", name="Find it not justified").click()
+        await review.get_by_label("Why").first.select_option(index=1)
+        await review.get_by_label("Finding").fill("Nobody was in danger, he might have asked")
+        await review.locator("form").get_by_role("button", name="Find it not justified").click()
+        await expect(review.locator(".log").get_by_text("Find it not justified")).to_be_visible()
+        await expect(drawer.get_by_role("alert").first).to_contain_text("has ended at once", timeout=15_000)
+        await expect(drawer.get_by_role("img", name="Number plate 777 AAA 02")).to_have_count(0)
 
 
 async def test_the_prosecutor_reads_what_a_change_means_before_he_puts_it_in_force(browser, ruled):
@@ -119,5 +130,7 @@ async def test_the_prosecutor_reads_what_a_change_means_before_he_puts_it_in_for
         assert await barriers(page) == []
         await dialog.get_by_label("I have read the change").check()
         await approve.click()
-        await expect(dialog).to_have_count(0)
+        await expect(dialog.get_by_role("status")).to_contain_text("in force everywhere")
+        await dialog.get_by_role("button", name="Close").click()
+        await expect(page.locator("li").filter(has_text="Was in force until").first).to_be_visible()
         await expect(page.locator("li").filter(has_text="clerks shall see the queue").first).to_contain_text("In force")
