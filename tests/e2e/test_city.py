@@ -161,7 +161,10 @@ async def test_the_prosecutor_finds_who_looked_at_the_crop_and_checks_the_entry_
         row = page.get_by_role("row").filter(has_text="Looked at a picture").first
         await expect(row).to_contain_text("operator")
         await expect(row).to_contain_text("This incident")
-        await expect(row).to_contain_text(str(len(seen.content)))
+        await expect(row).to_contain_text("Picture of the plate")
+        size = len(seen.content)
+        await expect(row).to_contain_text(f"{size} bytes" if size < 1024 else f"{int(size / 1024 + 0.5)} KB")
+        await expect(row.get_by_role("link", name=line["id"])).to_have_attribute("href", f"#/room/{line['id']}")
         assert await barriers(page) == []
         button = row.get_by_role("button", name=re.compile("Verify entry"))
         await button.focus()
