@@ -190,6 +190,16 @@ async def test_an_act_of_a_patrol_reaches_the_operators_console(house):
             seen[one["id"]] = one["state"]
 
 
+async def test_a_delivery_that_was_lost_before_a_silence_is_asked_for_again(house):
+    console = await opened(house, await house.signed_in("operator"))
+    await house.owner.execute("update unit set status = 'off_duty'")
+    assert (await (await house.signed_in("patrol1")).post("/api/tablet/duty", json={"on": True})).is_success
+    assert await console.next("status")
+    house.app.state.hub.last -= 1  # as if it had not come
+    (told,) = await console.next("status")
+    assert (told["unit"], told["status"]) == ("U1", "available")
+
+
 async def test_coming_on_duty_is_told_to_the_console_and_leaving_while_held_is_refused(house):
     await house.owner.execute("update unit set status = 'off_duty'")
     console, patrol = await opened(house, await house.signed_in("operator")), await house.signed_in("patrol1")

@@ -381,7 +381,8 @@ async def _drink(hub: Hub, js: Any, subscription: Any, end: int) -> None:
             hub.last = max(hub.last, end)  # what lay between has expired on the way
             hub.caught_up.set()
             await subscription.consumer_info()
-            if await last_sequence(js, FEED) < hub.last:
+            # less: the stream was made anew; more: a delivery was lost, and no later one has told of it yet
+            if await last_sequence(js, FEED) != hub.last:
                 return
             continue
         meta = message.metadata
