@@ -44,10 +44,10 @@ console-check: .venv/.synced console/node_modules/.synced ## Console: types, tes
 	@$(MAKE) --no-print-directory $(DIST)/index.html
 
 foreign: .venv/.synced .foreign/.synced $(GOCHECK) ## The ledger, checked by programs that nobody here wrote
-	.venv/bin/pytest -rs tests/foreign
+	.venv/bin/pytest tests/foreign
 
 e2e: .venv/.synced $(DIST)/index.html ## The whole house in a real browser
-	.venv/bin/pytest -rs tests/e2e
+	.venv/bin/pytest tests/e2e
 
 test-cluster: .venv/.synced ## The engine tests on three NATS nodes and a separate PostgreSQL
 	SAQTAU_CLUSTER=1 .venv/bin/pytest tests/engine tests/faults

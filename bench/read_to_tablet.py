@@ -31,7 +31,7 @@ from saqtau.bootstrap.admin import read_map
 from saqtau.bootstrap.engine import engine_up
 from saqtau.bootstrap.ground import now, stand
 from saqtau.bootstrap.run import parts_of
-from saqtau.config import Config, Engine, Intake, Web, encode
+from saqtau.config import Accounts, Config, Engine, Intake, Web, encode
 from saqtau.devices.hikvision.compose import Capture, compose
 from saqtau.devices.tablet.compose import compose as compose_batch
 from saqtau.devices.tablet.compose import new_key
@@ -340,7 +340,10 @@ def main():
         folder.chmod(0o711)
         web, intake = free_ports(2)
         config = Config(
-            engine=Engine(folder=folder / "s", workers=wish.workers), web=Web(port=web), intake=Intake(port=intake)
+            accounts=Accounts(second_factor="offered"),  # the load logs in with passwords alone
+            engine=Engine(folder=folder / "s", workers=wish.workers),
+            web=Web(port=web),
+            intake=Intake(port=intake),
         )
         report(wish, *uvloop.run(measure(stand(config), folder, wish)))
 

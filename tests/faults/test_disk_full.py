@@ -2,10 +2,7 @@
 
 import asyncio
 import os
-import subprocess
-import tempfile
 from contextlib import aclosing, suppress
-from pathlib import Path
 
 import pytest
 
@@ -19,22 +16,8 @@ from saqtau.kernel.errors import Kind, Refused
 pytestmark = pytest.mark.anyio
 
 MIB = 1 << 20
+DISK = 64
 STREAM = journal.Stream("READS", "reads", 3600, 1 << 30)
-
-
-@pytest.fixture
-def small_disk():
-    """A file system of 64 MiB."""
-    folder = Path(tempfile.mkdtemp(prefix="sq-"))
-    mounted = subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", "size=64m,mode=711", "tmpfs", str(folder)], capture_output=True, check=False
-    )
-    if mounted.returncode:
-        folder.rmdir()
-        pytest.skip("SKIPPED: only root can make a small disk to fill; run this test as root")
-    yield folder
-    subprocess.run(["umount", "--lazy", str(folder)], check=True)
-    folder.rmdir()
 
 
 class Journal:

@@ -2,9 +2,6 @@
 
 import asyncio
 import secrets
-import subprocess
-import tempfile
-from pathlib import Path
 
 import pytest
 from tests.engine.test_ledger_forget import opened
@@ -20,21 +17,7 @@ from saqtau.ledger.leaf import LeafClass
 
 NOW = Instant(1_790_000_000_000)
 MIB = 1 << 20
-
-
-@pytest.fixture
-def small_disk():
-    """A file system of 192 MiB."""
-    folder = Path(tempfile.mkdtemp(prefix="sq-"))
-    mounted = subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", "size=192m,mode=711", "tmpfs", str(folder)], capture_output=True, check=False
-    )
-    if mounted.returncode:
-        folder.rmdir()
-        pytest.skip("SKIPPED: only root can make a small disk to fill; run this test as root")
-    yield folder
-    subprocess.run(["umount", "--lazy", str(folder)], check=True)
-    folder.rmdir()
+DISK = 192
 
 
 @pytest.fixture
