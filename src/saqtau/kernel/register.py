@@ -1,11 +1,13 @@
 """What the authority has: sites, cameras, units, officers, vehicles on a list, cases and shifts."""
 
+from collections.abc import Mapping
 from enum import StrEnum
-from typing import Annotated, NewType
+from typing import Annotated, Final, NewType
 
 import msgspec
 
 from saqtau.kernel.clock import DAY, Instant
+from saqtau.kernel.errors import Kind, Refused
 
 Metres = NewType("Metres", float)
 KmPerHour = NewType("KmPerHour", float)
@@ -54,6 +56,103 @@ class Camera(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     limit: Annotated[float, msgspec.Meta(ge=5, le=150)]  # km/h at the place
     certificate: Certificate | None = None
     address: Annotated[str, msgspec.Meta(max_length=45)] | None = None  # the only address its pushes may come from
+
+
+class PlaceKind(StrEnum):
+    """What kind of place a recording camera watches: it decides who may look, and how long pictures are kept."""
+
+    STREET = "street"
+    SCHOOL = "school"
+    OFFICE = "police_office"
+    COLONY = "penal_colony"
+
+
+class Room(StrEnum):
+    """What kind of room, where there is one."""
+
+    HALL = "hall"
+    CORRIDOR = "corridor"
+    CELL = "cell"
+    INTERVIEW = "interview"
+    DUTY_DESK = "duty_desk"
+    YARD = "yard"
+    LAWYER = "lawyer"
+    MEDICAL = "medical"
+    TOILET = "toilet"
+
+
+NOT_RECORDED: Final = frozenset({Room.LAWYER, Room.MEDICAL, Room.TOILET})
+"""Rooms that no camera may record, whatever a register says."""
+
+KEEP_DAYS: Final = 5 * 365 + 1
+"""Days that a camera's pictures may be kept at most; a hold keeps longer."""
+
+StreamAddress = Annotated[
+    str,
+    msgspec.Meta(
+        # no user or password: neither before the host nor among the parameters
+        pattern=r"\A(?![^?]*\?.*(?i:passw|pwd|user))"
+        r"(?:(?:rtsps?|rtmp|https?)://[A-Za-z0-9.\-\[\]:%_]{1,255}(?:[/?][\x21-\x7e]{0,500})?|file:///[\x21-\x7e]{1,500})\Z",
+        max_length=780,
+    ),
+]
+"""Where a camera's stream is: rtsp, rtsps, rtmp, http, https or a file of this machine."""
+
+ServiceAddress = Annotated[
+    str, msgspec.Meta(pattern=r"\Ahttps?://[A-Za-z0-9.\-\[\]:%_]{1,255}(?:/[\x21-\x7e]{0,200})?\Z", max_length=470)
+]
+"""An ONVIF device service."""
+
+Part = Annotated[float, msgspec.Meta(ge=0, le=1)]
+
+
+class Box(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A rectangle of the picture, in parts of its width and height from the upper left corner."""
+
+    left: Part
+    top: Part
+    right: Part
+    bottom: Part
+
+
+MASKS: Final = 16
+
+
+class VideoCamera(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """A camera that is recorded. Its user and password are a file of the secrets, named by `credentials`."""
+
+    id: Code
+    site: Code
+    name: Name
+    region: Region
+    lat: Latitude
+    lon: Longitude
+    place: PlaceKind
+    address: StreamAddress
+    keep_days: Annotated[int, msgspec.Meta(ge=1, le=KEEP_DAYS)]
+    room: Room | None = None
+    heading: Annotated[float, msgspec.Meta(ge=0, lt=360)] | None = None  # None: looks all around, or nobody knows
+    field_of_view: Annotated[float, msgspec.Meta(gt=0, le=360)] = 70.0  # degrees
+    reach: Annotated[float, msgspec.Meta(gt=0, le=2000)] = 40.0  # metres in which a person can be told
+    credentials: Code | None = None
+    audio: bool = False
+    back_fill: ServiceAddress | None = None
+    mask: Annotated[tuple[Box, ...], msgspec.Meta(max_length=MASKS)] = ()
+
+
+def check_room(camera: VideoCamera, reasons: Mapping[str, str]) -> None:
+    """Refuse (INVALID, `room`) a camera in a room that must not be recorded. reasons: room -> why, as the law says."""
+    room = camera.room
+    if room is not None and (room in NOT_RECORDED or room.value in reasons):
+        why = reasons.get(room.value, "nobody may be recorded there")
+        raise Refused(Kind.INVALID, f"camera {camera.id}: a {room.value} room is not recorded: {why}", room=why)
+
+
+def check_days(camera: VideoCamera, least: int, most: int) -> None:
+    """Refuse (INVALID, `keep_days`) a camera kept shorter or longer than such a place is. Days, both included."""
+    if not least <= camera.keep_days <= most:
+        told = f"{least}..{most} days at a {camera.place.value}"
+        raise Refused(Kind.INVALID, f"camera {camera.id}: pictures are kept {told}", keep_days=told)
 
 
 class Unit(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

@@ -7,6 +7,8 @@ from collections.abc import Iterable, Mapping
 from enum import StrEnum
 from typing import Any, Final, Protocol
 
+from saqtau.kernel.register import PlaceKind
+
 
 class Sensitive(StrEnum):
     """Why more than the police must agree."""
@@ -48,6 +50,18 @@ _KINDS: Final = ("kind", "site_kind", "subject_class")
 def sensitive(*items: Described) -> frozenset[Sensitive]:
     """Why these items (an item, its parent and its children) need the prosecutor besides; empty when they do not."""
     return frozenset(reason for item in items for reason in _reasons(item))
+
+
+_PLACES: Final = {
+    PlaceKind.SCHOOL: frozenset({Sensitive.MINORS}),
+    PlaceKind.OFFICE: frozenset({Sensitive.CUSTODY}),
+    PlaceKind.COLONY: frozenset({Sensitive.CUSTODY}),
+}
+
+
+def sensitive_of(place: PlaceKind) -> frozenset[Sensitive]:
+    """Why pictures of such a place need the prosecutor besides; empty for a street."""
+    return _PLACES.get(place, frozenset())
 
 
 def _reasons(item: Described) -> Iterable[Sensitive]:
