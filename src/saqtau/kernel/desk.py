@@ -65,6 +65,17 @@ class Edge(msgspec.Struct, frozen=True):
     annuls: bool = False  # this edge takes the penalty back (R6)
 
 
+class Opening(msgspec.Struct, frozen=True):
+    """A way in by hand: a person opens an item by a form about a place of the register."""
+
+    name: str
+    to: str  # one of the desk's starts
+    by: tuple[str, ...]  # roles
+    requires: type[msgspec.Struct]  # the form; its `camera` or `site` names the place
+    sets: Callable[[Data, Data, Any], Data]  # (place, form data, call) -> facts of the new item
+    priority: int = 5
+
+
 class Desk(msgspec.Struct, frozen=True):
     """A job of the police. See docs/design/desks.md for what each field means in law."""
 
@@ -78,6 +89,7 @@ class Desk(msgspec.Struct, frozen=True):
     retention: str
     purposes: tuple[str, ...]
     opened_by: tuple[str, ...] = ()  # roles that may open an item by hand; rules always may
+    openings: tuple[Opening, ...] = ()  # by which form each of them does
     penal: frozenset[str] = frozenset()
     superiors: frozenset[str] = frozenset()  # roles an overdue official deadline may lead to
     protected: bool = False  # items name a protected party: every read demands a purpose and is told to the overseer
@@ -96,6 +108,16 @@ class Desk(msgspec.Struct, frozen=True):
             if edge.name == name and edge.start == start and (edge.when is None or edge.when(data)):
                 return edge
         return None
+
+    def opening(self, name: str, role: str) -> Opening | None:
+        """The way in of that name for that role, or None."""
+        return next((one for one in self.openings if one.name == name and role in one.by), None)
+
+    @property
+    def concerned(self) -> frozenset[str]:
+        """Every role that has business with this desk: it owns a state, takes an edge or opens an item."""
+        owners = {state.owner for state in self.states.values() if state.owner is not None}
+        return frozenset(owners | {edge.by for edge in self.edges} | set(self.opened_by)) - MACHINES
 
     def leaving(self, start: str, data: Data) -> Iterator[Edge]:
         """Every edge that could be taken from `start` with these facts."""

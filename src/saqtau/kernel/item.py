@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 
 from saqtau.kernel.clock import Instant
-from saqtau.kernel.desk import CLOCK, CREW, MACHINES, Data, Desk, Edge, Mode, spec_hash
+from saqtau.kernel.desk import CLOCK, CREW, MACHINES, Data, Desk, Edge, Mode, Opening, spec_hash
 from saqtau.kernel.errors import Kind, Refused
 from saqtau.kernel.signal import Signal
 from saqtau.kernel.terms import Calendar, due, parse_term
@@ -168,7 +168,32 @@ class Call(msgspec.Struct, frozen=True):
     now: Instant
 
 
-def _form(desk: Desk, edge: Edge, data: Data) -> tuple[dict[str, Any], tuple[str, ...]]:
+def open_by_form(desk: Desk, name: str, actor: Actor, place: Data, data: Mapping[str, Any], now: Instant) -> Open:
+    """The wish of a person who opens an item by a form. place: `region`, `lat`, `lon` and names out of the register.
+
+    Raises Refused: NOT_FOUND (no such way in), DENIED (role, region), INVALID (the form, naming its field).
+    """
+    if not any(one.name == name for one in desk.openings):
+        raise Refused(Kind.NOT_FOUND, f"{desk.name}: nobody opens an item by {name}", opening="unknown")
+    way = desk.opening(name, actor.role)
+    if way is None:
+        raise Refused(Kind.DENIED, f"{desk.name}: {actor.role} may not open an item by {name}", role="may_not_open")
+    if place["region"] not in actor.regions:
+        raise Refused(Kind.DENIED, f"{actor.id} has no duty in region {place['region']}", region="not_yours")
+    form, _ = _form(desk, way, data)
+    return Open(
+        desk=desk.name,
+        data=dict(way.sets(place, form, Call(actor, now))),
+        region=place["region"],
+        priority=way.priority,
+        state=way.to,
+        lat=form.get("lat", place.get("lat")),
+        lon=form.get("lon", place.get("lon")),
+        by=actor.id,
+    )
+
+
+def _form(desk: Desk, edge: Edge | Opening, data: Data) -> tuple[dict[str, Any], tuple[str, ...]]:
     """The form's data checked strictly; a desk that fails open keeps what is sound and warns of the rest."""
     if edge.requires is None:
         if data and desk.mode is Mode.POWER:

@@ -147,6 +147,7 @@ def _is_whole(desk: Desk) -> Iterator[str]:
     yield from (start for start in desk.starts if start not in known)
     yield from (_way(edge) for edge in desk.edges if not {edge.start, edge.to} <= known)
     yield from desk.penal - known
+    yield from (way.name for way in desk.openings if way.to not in desk.starts or set(way.by) - set(desk.opened_by))
     yield from (edge.name for edge in desk.edges if edge.start in known and desk.states[edge.start].end)
     yield from (name for name, state in desk.states.items() if (state.owner is None) is not state.end)
     yield from (_way(edge) for edge in desk.edges if edge.keeps and (edge.start != edge.to or edge.pauses))

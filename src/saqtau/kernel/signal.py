@@ -198,6 +198,77 @@ class UnitHeard(msgspec.Struct, frozen=True, tag=True):
     item: str  # the open item about its silence
 
 
+class CameraCondition(StrEnum):
+    """How a recorded camera stands, as far as its owner and its overseer are concerned."""
+
+    WELL = "well"
+    DARK = "dark"  # no picture is recorded
+    TAMPERED = "tampered"  # a picture is recorded, and it shows nothing or something else
+    DISABLED = "disabled"  # switched off, or in maintenance, by a person who said why
+
+
+class CameraState(msgspec.Struct, frozen=True, tag=True):
+    """A recorded camera went dark, was tampered with, was switched off, or is well again."""
+
+    camera: Code
+    site: Code
+    region: int
+    place: str  # register.PlaceKind
+    state: CameraCondition
+    since: Instant
+    kind: str = ""  # of the gap, or the verdict about the picture
+    item: str | None = None  # the open item about it, of a camera that is well again
+    name: str = ""
+    room: str | None = None
+    until: Instant | None = None  # when it was over, of a camera that is well again
+    by: str | None = None  # who switched it off
+    why: str | None = None
+    lat: float | None = None
+    lon: float | None = None
+    urgent: ClassVar[bool] = True
+
+
+class OffenceMarked(msgspec.Struct, frozen=True, tag=True):
+    """An operator marked an offence on a camera's picture."""
+
+    camera: Code
+    began: Instant
+    ended: Instant
+    by: str
+    item: str
+
+
+class FootageWanted(msgspec.Struct, frozen=True, tag=True):
+    """A desk wants what was recorded kept for its item. The engine places holds, in the same transaction.
+
+    camera None: every camera of the site. The recorder acknowledges each hold before it would overwrite anything.
+    """
+
+    item: str
+    site: Code
+    camera: Code | None
+    began: Instant
+    ended: Instant
+    by: str
+    why: Annotated[str, msgspec.Meta(max_length=200)]
+
+
+class FootageReleased(msgspec.Struct, frozen=True, tag=True):
+    """What was kept for this item alone need not be kept any more."""
+
+    item: str
+    by: str
+
+
+class FootageHeld(msgspec.Struct, frozen=True, tag=True):
+    """The recorder has acknowledged all holds of an item: nothing of it will be overwritten."""
+
+    item: str
+    cameras: int
+    recorded: int  # ms of picture kept
+    missing: int  # ms of the wanted time without picture
+
+
 Signal = (
     PlateRead
     | Position
@@ -209,4 +280,12 @@ Signal = (
     | UnitHeld
     | UnitSilent
     | UnitHeard
+    | CameraState
+    | OffenceMarked
+    | FootageWanted
+    | FootageReleased
+    | FootageHeld
 )
+
+Kept = FootageWanted | FootageReleased
+"""Signals that the engine itself carries out on what is recorded."""
