@@ -4,6 +4,7 @@
 """
 
 import os
+import re
 import tomllib
 from pathlib import Path
 from typing import Annotated, Any, get_args, get_origin, get_type_hints
@@ -150,6 +151,53 @@ class Identity(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     ] = "mfa"
 
 
+Bytes = Annotated[
+    str, Meta(pattern=r"\A[1-9][0-9]{0,5}(?:\.[0-9]{1,2})? ?(?:MB|GB|TB|PB|MiB|GiB|TiB|PiB)\Z", max_length=20)
+]
+"""A number of bytes as people write it."""
+
+_UNITS = {"MB": 10**6, "GB": 10**9, "TB": 10**12, "PB": 10**15, "MiB": 2**20, "GiB": 2**30, "TiB": 2**40, "PiB": 2**50}
+
+
+def parse_bytes(text: str) -> int:
+    """Bytes of a `Bytes` text. Raises ValueError for any other."""
+    found = re.fullmatch(r"([0-9.]+) ?([MGTP]i?B)", text)
+    if found is None:
+        raise ValueError(f"not a number of bytes: {text[:20]}")
+    return round(float(found[1]) * _UNITS[found[2]])
+
+
+class Video(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Recording of cameras."""
+
+    folders: Annotated[
+        tuple[Path, ...],
+        Meta(
+            max_length=64,
+            description="Volumes: folders that recordings are written to, each best a disk of its own. Default: "
+            "`video` in the data folder.",
+        ),
+    ] = ()
+    budget: Annotated[
+        Bytes | None,
+        Meta(
+            description="What recordings may take on each volume, e.g. `7.5 TB`. Default: the disk but for a tenth, "
+            "at most 100 GiB, that stays free."
+        ),
+    ] = None
+    processes: Annotated[
+        int, Meta(ge=1, le=64, description="Recorder processes on this machine; they share the cameras.")
+    ] = 1
+    timestamp: Annotated[
+        Text | None, Meta(description="A time-stamping authority (RFC 3161) that exports are stamped by: its address.")
+    ] = None
+    certificate: Annotated[
+        Path | None,
+        Meta(description="File (PEM) with the certificate chain that exported copies are signed under (C2PA)."),
+    ] = None
+    key: Annotated[Path | None, Meta(description="File (PEM, 0600) with the key of that certificate.")] = None
+
+
 class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Everything that can be set."""
 
@@ -161,6 +209,7 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     intake: Intake = Intake()
     reads: Reads = Reads()
     ledger: Ledger = Ledger()
+    video: Video = Video()
 
 
 DEFAULT = Path("saqtau.toml")

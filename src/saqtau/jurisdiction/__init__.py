@@ -72,6 +72,26 @@ class Retention(Table, frozen=True, kw_only=True):
     classes: dict[str, str]
 
 
+class Days(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Days: at least, at most, and what is taken where nobody says."""
+
+    least: int
+    most: int
+    usual: int
+
+
+class Recording(Table, frozen=True, kw_only=True):
+    """How long pictures of cameras are kept, by the kind of place."""
+
+    days: dict[str, Days]
+
+
+class Custody(Table, frozen=True, kw_only=True):
+    """Rooms in police offices and penal colonies that no camera records, each with the reason of the law."""
+
+    not_recorded: "dict[str, Named]"
+
+
 class Named(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A name in the three languages."""
 
@@ -118,6 +138,8 @@ class Jurisdiction(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     persistent_violator: PersistentViolator
     reads: Reads
     retention: Retention
+    recording: Recording
+    custody: Custody
     holidays: Holidays
     regions: Regions
 

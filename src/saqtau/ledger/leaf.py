@@ -49,6 +49,7 @@ class LeafClass(StrEnum):
     ACT = "act"  # an edge of an item, taken by a person
     PICTURE = "picture"
     REPORT = "report"
+    SEGMENT = "segment"  # what the cameras of a site recorded in a minute
 
 
 class Leaf(msgspec.Struct, frozen=True):

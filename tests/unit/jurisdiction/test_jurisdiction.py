@@ -4,6 +4,7 @@ import pytest
 
 from saqtau.jurisdiction import load, read_jurisdiction
 from saqtau.kernel.errors import Kind, Refused
+from saqtau.kernel.register import KEEP_DAYS, NOT_RECORDED, PlaceKind
 from saqtau.kernel.terms import parse_term
 
 KZ = load("kz")
@@ -15,6 +16,8 @@ TABLES = (
     KZ.dangerous_speed,
     KZ.persistent_violator,
     KZ.reads,
+    KZ.recording,
+    KZ.custody,
     KZ.holidays,
     KZ.regions,
 )
@@ -54,3 +57,9 @@ def test_an_unknown_country_is_not_found(name):
     with pytest.raises(Refused) as refused:
         load(name)
     assert refused.value.kind is Kind.NOT_FOUND
+
+
+def test_every_kind_of_place_has_its_days_and_every_closed_room_its_reason():
+    assert {place.value for place in PlaceKind} == set(KZ.recording.days)
+    assert all(1 <= days.least <= days.usual <= days.most <= KEEP_DAYS for days in KZ.recording.days.values())
+    assert {room.value for room in NOT_RECORDED} <= set(KZ.custody.not_recorded)

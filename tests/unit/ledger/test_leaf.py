@@ -26,7 +26,15 @@ def test_a_leaf_is_compact_sorted_json():
 
 def test_the_classes_are_those_of_the_contract():
     acts = {"view", "search", "export", "deny", "login", "admin", "policy", "erase", "hold", "device", "breakglass"}
-    assert {one.value for one in LeafClass} == acts | {"review", "witness", "close", "act", "picture", "report"}
+    assert {one.value for one in LeafClass} == acts | {
+        "review",
+        "witness",
+        "close",
+        "act",
+        "picture",
+        "report",
+        "segment",
+    }
     for klass in LeafClass:
         leaf = Leaf(LEAF.commitment, klass, LEAF.day, LEAF.retention)
         assert parse_leaf(encode_leaf(leaf)) == leaf
