@@ -54,7 +54,7 @@ _LIMITS: Final = {"object": 128, "case": 64, "reason": 300, "unit": 64, "request
 _BOUND: Final = frozenset(
     {
         Action.READ_PICTURE, Action.READ_HISTORY, Action.REQUEST_EXPORT, Action.APPROVE_EXPORT, Action.RECEIVE_EXPORT,
-        Action.OPEN_BREAK_GLASS,
+        Action.OPEN_BREAK_GLASS, Action.WATCH_CAMERA, Action.PLAY_RECORDING,
     }
 )  # fmt: skip
 """Actions whose permission may rest on a shift."""

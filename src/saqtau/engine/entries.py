@@ -30,6 +30,7 @@ CLASS_OF: Final[Mapping[Action, LeafClass]] = {
     Action.MAKE_REPORT: LeafClass.REPORT,
     Action.ENROL_DEVICE: LeafClass.DEVICE,
     Action.MANAGE_DEVICE: LeafClass.DEVICE,
+    Action.MANAGE_CAMERA: LeafClass.DEVICE,
     Action.MANAGE_OWN_ACCOUNT: LeafClass.ADMIN,
     Action.MANAGE_ACCOUNT: LeafClass.ADMIN,
 }

@@ -42,6 +42,10 @@ class Action(StrEnum):
     READ_POLICY = "policy.read"
     READ_EXPORT = "export.read"  # which exports are asked for; not what is in them
     READ_BREAK_GLASS = "break_glass.read"
+    WATCH_CAMERA = "camera.watch"  # its live picture
+    PLAY_RECORDING = "recording.play"  # what it recorded: playback, thumbnails
+    READ_CAMERA = "camera.read"  # where it is, its state, its gaps; no picture
+    READ_WATCHERS = "watchers.read"  # who looks at it now
     ACT_ON_ITEM = "item.act"
     SET_DUTY = "duty.set"
     REQUEST_EXPORT = "export.request"
@@ -57,6 +61,7 @@ class Action(StrEnum):
     MAKE_REPORT = "report.make"
     ENROL_DEVICE = "device.enrol"
     MANAGE_DEVICE = "device.manage"
+    MANAGE_CAMERA = "camera.manage"  # add, switch off and on, with a reason
     MANAGE_OWN_ACCOUNT = "account.own"
     MANAGE_ACCOUNT = "account.manage"
 
@@ -132,7 +137,8 @@ ROLES: Final = (
 CONTENT: Final = (
     Action.WATCH_QUEUE, Action.WATCH_UNITS, Action.WATCH_OWN, Action.READ_ITEM, Action.READ_PICTURE,
     Action.READ_HISTORY, Action.READ_LIST, Action.READ_ACCESS, Action.READ_EXPORT, Action.REQUEST_EXPORT,
-    Action.APPROVE_EXPORT, Action.RECEIVE_EXPORT, Action.OPEN_BREAK_GLASS,
+    Action.APPROVE_EXPORT, Action.RECEIVE_EXPORT, Action.OPEN_BREAK_GLASS, Action.WATCH_CAMERA, Action.PLAY_RECORDING,
+    Action.READ_WATCHERS,
 )  # fmt: skip
 DECIDES: Final = (
     Action.APPROVE_EXPORT, Action.REVIEW_BREAK_GLASS, Action.APPROVE_POLICY, Action.LIFT_HOLD, Action.ERASE_RECORD,
@@ -141,7 +147,8 @@ DECIDES: Final = (
 READS: Final = (
     Action.WATCH_QUEUE, Action.WATCH_UNITS, Action.READ_ITEM, Action.READ_PICTURE, Action.READ_HISTORY,
     Action.READ_LIST, Action.READ_REGISTER, Action.READ_ACCESS, Action.READ_LEDGER, Action.READ_POLICY,
-    Action.READ_EXPORT, Action.READ_BREAK_GLASS,
+    Action.READ_EXPORT, Action.READ_BREAK_GLASS, Action.WATCH_CAMERA, Action.PLAY_RECORDING, Action.READ_CAMERA,
+    Action.READ_WATCHERS,
 )  # fmt: skip
 OVERSEERS: Final = frozenset({"prosecutor", "auditor"})
 _HELPS: Final = {

@@ -24,6 +24,7 @@ _COMPARED: Final = frozenset({"<", "<=", ">", ">="})
 _CALCULATED: Final = frozenset({"+", "-", "*", "neg"})
 _EVIDENCE: Final = (
     Action.READ_PICTURE, Action.READ_HISTORY, Action.REQUEST_EXPORT, Action.APPROVE_EXPORT, Action.RECEIVE_EXPORT,
+    Action.WATCH_CAMERA, Action.PLAY_RECORDING,
 )  # fmt: skip
 _GROUPS: Final = {"content": CONTENT, "reads": READS, "decides": DECIDES, "evidence": _EVIDENCE}
 

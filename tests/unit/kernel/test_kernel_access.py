@@ -26,7 +26,8 @@ from saqtau.kernel.access import (
 from saqtau.kernel.clock import Instant
 from saqtau.kernel.policies import Policies
 from saqtau.kernel.policy_laws import CONTENT, DECIDES, READS, ROLES
-from saqtau.kernel.sensitive import Sensitive
+from saqtau.kernel.register import PlaceKind
+from saqtau.kernel.sensitive import Sensitive, sensitive_of
 
 NOW = Instant(1_764_000_000_000)
 HERE = frozenset({2})
@@ -71,6 +72,16 @@ MAY = {
     (Action.REVIEW_BREAK_GLASS, Purpose.DUTY): "duty_officer",
     (Action.REVIEW_BREAK_GLASS, Purpose.OVERSIGHT): "prosecutor",
     (Action.MAKE_REPORT, Purpose.OVERSIGHT): OVERSEERS,
+    (Action.WATCH_CAMERA, Purpose.DUTY): "school_officer",
+    (Action.WATCH_CAMERA, Purpose.INCIDENT): POLICE,
+    (Action.WATCH_CAMERA, Purpose.CASE): "inspector",
+    (Action.PLAY_RECORDING, Purpose.DUTY): "school_officer",
+    (Action.PLAY_RECORDING, Purpose.INCIDENT): POLICE,
+    (Action.PLAY_RECORDING, Purpose.CASE): "inspector",
+    (Action.READ_CAMERA, Purpose.DUTY): f"{POLICE} school_officer",
+    (Action.READ_CAMERA, Purpose.MAINTENANCE): "administrator",
+    (Action.MANAGE_CAMERA, Purpose.MAINTENANCE): "administrator",
+    (Action.READ_WATCHERS, Purpose.DUTY): "school_officer",
 }
 """Who may what, by hand: the policies are held against this, and not the other way round."""
 
@@ -114,6 +125,49 @@ def test_the_insider_who_wants_to_look_without_being_seen_finds_no_way():
         asks("", history, Purpose.OVERSIGHT),
     ]
     assert [one.allow for one in tries] == [False] * len(tries)
+
+
+ON_DUTY = {
+    "street": {
+        Action.WATCH_CAMERA: "operator duty_officer", Action.PLAY_RECORDING: "", Action.READ_CAMERA: POLICE,
+        Action.READ_WATCHERS: "duty_officer",
+    },
+    "school": {
+        Action.WATCH_CAMERA: "school_officer", Action.PLAY_RECORDING: "school_officer",
+        Action.READ_CAMERA: f"{POLICE} school_officer", Action.READ_WATCHERS: "school_officer",
+    },
+    "police_office": {
+        Action.WATCH_CAMERA: "custody_supervisor", Action.PLAY_RECORDING: "custody_supervisor",
+        Action.READ_CAMERA: f"{POLICE} custody_supervisor", Action.READ_WATCHERS: "custody_supervisor",
+    },
+}  # fmt: skip
+ON_DUTY["penal_colony"] = ON_DUTY["police_office"]
+
+
+@pytest.mark.parametrize("place", PlaceKind)
+def test_on_duty_a_camera_is_for_those_who_answer_for_its_place(place):
+    for action, roles in ON_DUTY[place].items():
+        allowed = {role for role in ROLES if asks(role, action, Purpose.DUTY, sensitive=sensitive_of(place)).allow}
+        assert allowed == set(roles.split()), (place, action)
+
+
+def test_pictures_of_cameras_are_for_a_shift_a_region_and_a_named_incident():
+    live, past = Action.WATCH_CAMERA, Action.PLAY_RECORDING
+    off = Facts(incident_known=True, incident_open=True, case_known=True)
+    tries = [
+        asks("operator", live, Purpose.DUTY, facts=off),
+        asks("operator", live, Purpose.DUTY, region=3),
+        asks("operator", live, Purpose.INCIDENT),
+        asks("operator", past, Purpose.INCIDENT, case="invented", facts=Facts(on_shift=True)),
+        asks("operator", past, Purpose.INCIDENT, case="item1", age_days=32),
+        asks("operator", past, Purpose.CASE, case="case-1"),
+        asks("school_officer", past, Purpose.DUTY, sensitive=frozenset({Sensitive.MINORS}), age_days=32),
+        asks("school_officer", live, Purpose.DUTY, sensitive=frozenset({Sensitive.CUSTODY})),
+        asks("patrol", live, Purpose.INCIDENT, case="item1", own_unit="u1"),
+        asks("administrator", live, Purpose.MAINTENANCE),
+    ]
+    assert [one.allow for one in tries] == [False] * len(tries)
+    assert asks("operator", past, Purpose.INCIDENT, case="item1", age_days=31).allow
 
 
 def test_a_purpose_names_what_it_is_about():
