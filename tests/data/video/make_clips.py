@@ -30,7 +30,9 @@ def grained(image, seed, strength=3.5):
 def stamp(image, name, second, frame):
     pen = ImageDraw.Draw(image)
     pen.rectangle((8, 8, 300, 44), fill=(0, 0, 0))
-    pen.text((14, 12), f"{name} 00:{int(second):02d}.{int(second * 100) % 100:02d}  {frame:04d}", (255, 255, 255), LARGE)
+    pen.text(
+        (14, 12), f"{name} 00:{int(second):02d}.{int(second * 100) % 100:02d}  {frame:04d}", (255, 255, 255), LARGE
+    )
     return image
 
 
