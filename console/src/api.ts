@@ -50,21 +50,21 @@ async function refusalOf(answer: Response): Promise<Refusal> {
 	return new Refusal(body?.kind ?? fallback, body?.fields ?? {}, body?.message);
 }
 
-export async function call(path: string, method = 'GET', body?: unknown, again = true): Promise<Response> {
+export async function call(path: string, method = 'GET', body?: unknown, again = true, signal?: AbortSignal): Promise<Response> {
 	const headers: Record<string, string> = { Accept: 'application/json' };
 	const token = csrf;
 	if (body !== undefined) headers['Content-Type'] = 'application/json';
 	if (method !== 'GET') headers['X-CSRF-Token'] = token;
 	let answer: Response;
 	try {
-		answer = await fetch(path, { method, headers, credentials: 'same-origin', body: body === undefined ? null : JSON.stringify(body) });
+		answer = await fetch(path, { method, headers, credentials: 'same-origin', body: body === undefined ? null : JSON.stringify(body), signal: signal ?? null });
 	} catch {
 		throw new Refusal('offline');
 	}
 	if (answer.ok) return answer;
 	const refusal = await refusalOf(answer);
-	if (again && csrf !== token && (refusal.kind === 'unauthenticated' || refusal.fields.csrf)) return call(path, method, body, false); // asked under the token before
-	if (again && refusal.kind === 'denied' && refusal.fields.fresh && (await prove())) return call(path, method, body, false);
+	if (again && csrf !== token && (refusal.kind === 'unauthenticated' || refusal.fields.csrf)) return call(path, method, body, false, signal); // asked under the token before
+	if (again && refusal.kind === 'denied' && refusal.fields.fresh && (await prove())) return call(path, method, body, false, signal);
 	if (refusal.kind === 'unauthenticated' && refusal.fields.session === 'none') onSignedOut();
 	throw refusal;
 }
