@@ -11,8 +11,8 @@ ADD = (
     "values ($1, 'v-site', 'Gate', $2, $3, $4, 43.2, 76.9, 'rtsp://10.0.0.9/one', 90, 1, 'test')"
 )
 SEGMENT = (
-    "insert into video_segment (camera, first, last, began, ended, path, bytes, frames, recorded_ms, previous, chain) "
-    "values ($1, $2, $3, $4, $5, $6, 100, 10, 1000, $7, $8)"
+    "insert into video_segment (camera, first, last, began, ended, path, bytes, frames, recorded_ms, previous, chain, "
+    "volume) values ($1, $2, $3, $4, $5, $6, 100, 10, 1000, $7, $8, '/v')"
 )
 DELETED = (
     "insert into video_deleted (camera, first, last, began, ended, bytes, chain, at, why, entry) "
@@ -29,6 +29,7 @@ async def camera(pg_worker, request):
     """A camera of this test's own, in region 3."""
     name = f"c{abs(hash(request.node.name)) % 10**9}"
     await pg_worker.execute("insert into site values ('v-site', 'Site', 3, 43, 76) on conflict do nothing")
+    await pg_worker.execute("insert into video_volume (folder, name, at) values ('/v', 'n', 0) on conflict do nothing")
     await pg_worker.execute(ADD, name, 3, "penal_colony", "cell")
     return name
 
@@ -110,3 +111,14 @@ async def test_a_change_of_a_camera_moves_the_register(pg_worker, camera):
     before = await pg_worker.fetchval(ask)
     await pg_worker.execute("update video_camera set name = 'Other' where id = $1", camera)
     assert await pg_worker.fetchval(ask) == before + 1
+
+
+async def test_a_volume_weighs_what_lies_on_it(pg_worker, camera):
+    ask = "select bytes from video_volume where folder = '/v'"
+    before = await pg_worker.fetchval(ask)
+    await pg_worker.execute(SEGMENT, camera, 1, 5, 1000, 2000, f"/v/{camera}/1", ZERO, ONE)
+    await pg_worker.execute("update video_segment set bytes = 250 where camera = $1", camera)
+    assert await pg_worker.fetchval(ask) == before + 250
+    await pg_worker.execute(DELETED, camera, 1, 5, 1000, 2000, ONE)
+    await pg_worker.execute("delete from video_segment where camera = $1", camera)
+    assert await pg_worker.fetchval(ask) == before

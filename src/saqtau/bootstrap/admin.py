@@ -21,7 +21,9 @@ from saqtau.engine.entries import said
 from saqtau.engine.postgres import APP, WORKER
 from saqtau.engine.registers import Report, import_register
 from saqtau.engine.verify import Finding, verify
+from saqtau.jurisdiction.rooms import lawful_camera
 from saqtau.kernel.errors import Kind, Refused
+from saqtau.kernel.register import VideoCamera
 from saqtau.ledger.leaf import LeafClass
 from saqtau.web import people
 
@@ -75,8 +77,9 @@ async def import_file(
     zone = ZoneInfo(ground.law.zone)
     async with pg.transaction():
         report = await import_register(
-            pg, kind, name, data, by, now(), accept_good=accept_good, zone=zone, spell=_spelled
-        )
+            pg, kind, name, data, by, now(), accept_good=accept_good, zone=zone, spell=_spelled,
+            check=lambda record: _lawful(ground, record),
+        )  # fmt: skip
         told = {
             "by": by, "register": kind, "file": name[:200], "sha256": hashlib.sha256(data).hexdigest(),
             "rows": report.total, "imported": report.imported,
@@ -89,6 +92,11 @@ async def enter(ground: Ground, pg: Any, action: str, told: dict[str, Any]) -> N
     """An entry about an act of administration, in the act's transaction: both are there or neither."""
     draft = said(ids(), now(), LeafClass.ADMIN, action, 0, None, told)
     await ground.open_ledger(None).within(pg, [draft])
+
+
+def _lawful(ground: Ground, record: Any) -> None:
+    if isinstance(record, VideoCamera):
+        lawful_camera(ground.law, record)
 
 
 def _spelled(text: str) -> str | None:

@@ -90,7 +90,10 @@ def map_import(source: Source, config: ConfigFile = None, folder: Folder = None)
 def register_import(
     source: Source,
     kind: Annotated[
-        str | None, typer.Option(help="sites, cameras, units, officers, cases or shifts; default: by the file's name.")
+        str | None,
+        typer.Option(
+            help="sites, cameras, video_cameras, units, officers, cases or shifts; default: by the file's name."
+        ),
     ] = None,
     config: ConfigFile = None,
     folder: Folder = None,

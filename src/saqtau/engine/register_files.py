@@ -17,7 +17,8 @@ from typing import Any, Final
 import msgspec
 
 from saqtau.kernel.clock import SECOND, Instant
-from saqtau.kernel.register import LONGEST_SHIFT, Camera, Case, ListedVehicle, Officer, Shift, Site, Unit
+from saqtau.kernel.errors import Refused
+from saqtau.kernel.register import LONGEST_SHIFT, Camera, Case, ListedVehicle, Officer, Shift, Site, Unit, VideoCamera
 
 BYTES: Final = 64 * 1024 * 1024
 ROWS: Final = 1_000_000
@@ -26,6 +27,8 @@ CELL: Final = 1_000
 
 Spell = Callable[[str], str | None]
 """Normalises a plate; None when there is none in it."""
+Check = Callable[[Any], None]
+"""Raises Refused for a record that a law does not allow; its fields are columns."""
 
 
 class Refusal(msgspec.Struct, frozen=True):
@@ -64,6 +67,11 @@ KINDS: Final[dict[str, _Columns]] = {
         ("id", "site", "name", "region", "lat", "lon", "heading", "limit"),
         ("certificate_number", "certificate_from", "certificate_until", "address", "token"),
     ),
+    "video_cameras": _Columns(
+        VideoCamera,
+        ("id", "site", "name", "region", "lat", "lon", "place", "address", "keep_days"),
+        ("room", "heading", "field_of_view", "reach", "credentials", "audio", "back_fill", "mask"),
+    ),
     "units": _Columns(Unit, ("id", "call_sign", "region"), ("plate", "skills", "token")),
     "officers": _Columns(Officer, ("id", "name", "region"), ("unit",)),
     "vehicles": _Columns(
@@ -76,10 +84,12 @@ KINDS: Final[dict[str, _Columns]] = {
     "shifts": _Columns(Shift, ("person", "from", "until"), (), ("person", "since")),
 }
 
-_FLOATS = frozenset({"lat", "lon", "heading", "limit"})
+_FLOATS = frozenset({"lat", "lon", "heading", "limit", "field_of_view", "reach"})
+_YES_NO = {"yes": True, "true": True, "1": True, "no": False, "false": False, "0": False}
 _CERTIFICATE = {"certificate_number": "number", "certificate_from": "valid_from", "certificate_until": "valid_until"}
 _NUMBER = re.compile(r"[+-]?\d{1,9}(?:[.,]\d{1,12})?", re.ASCII)
 _TOKEN = re.compile(r"[A-Za-z0-9_-]{32,128}", re.ASCII)
+_SIDES = ("left", "top", "right", "bottom")
 _SKILLS = re.compile(r"[;,|\s]+")
 _FIELD = re.compile(r"`\$\.([a-z_]+)")
 
@@ -96,8 +106,12 @@ def plain_plate(text: str) -> str | None:
     return text.upper().replace(" ", "").replace("-", "") or None
 
 
+def no_law(_record: Any) -> None:
+    """Every record is allowed."""
+
+
 def read_rows(
-    kind: str, data: bytes, zone: tzinfo = UTC, spell: Spell = plain_plate
+    kind: str, data: bytes, zone: tzinfo = UTC, spell: Spell = plain_plate, check: Check = no_law
 ) -> tuple[list[Row], list[Refusal], int]:
     """Good rows, refusals and the number of rows with content. kind: one of KINDS. zone: of dates without an hour."""
     columns = KINDS[kind]
@@ -111,9 +125,13 @@ def read_rows(
                 refused.append(Refusal(number, cells.field, cells.reason))
                 continue
             try:
-                rows.append(_row(number, cells, columns, zone, spell))
+                row = _row(number, cells, columns, zone, spell)
+                check(row.record)
+                rows.append(row)
             except _Wrong as wrong:
                 refused.append(Refusal(number, wrong.field, wrong.reason))
+            except Refused as wrong:
+                refused += [Refusal(number, field, reason) for field, reason in wrong.fields.items()]
     except _Wrong as wrong:
         # the file cannot be read to its end: what it would have said is not known
         return [], [*refused, Refusal(0, wrong.field, wrong.reason)], total
@@ -225,14 +243,18 @@ def _row(number: int, cells: Mapping[str, Any], columns: _Columns, zone: tzinfo,
         match name:
             case "token":
                 token = _token(value)
-            case "region":
+            case "region" | "keep_days":
                 facts[name] = _whole(name, value)
             case "skills":
                 facts[name] = _skills(value)
             case "plate":
                 facts[name] = _plate(value, spell)
-            case "address":
+            case "address" if columns.struct is Camera:
                 facts[name] = _address(value)
+            case "audio":
+                facts[name] = _yes_or_no(name, value)
+            case "mask":
+                facts[name] = _boxes(name, value)
             case "expires" | "opened" | "closed" | "from" | "until":
                 facts[name] = _instant(name, value, zone, last=False)
             case "certificate_from" | "certificate_until":
@@ -305,6 +327,29 @@ def _whole(name: str, value: Any) -> int:
 def _skills(value: Any) -> tuple[str, ...]:
     parts = value if isinstance(value, list) else _SKILLS.split(_text("skills", value))
     return tuple(dict.fromkeys(text for part in parts if (text := _text("skills", part))))
+
+
+def _yes_or_no(name: str, value: Any) -> bool:
+    if isinstance(value, bool):
+        return value
+    found = _YES_NO.get(_text(name, value).casefold())
+    if found is None:
+        raise _Wrong(name, "yes or no")
+    return found
+
+
+def _boxes(name: str, value: Any) -> tuple[Mapping[str, float], ...]:
+    """Rectangles of a picture: `left top right bottom` in parts of it, semicolons between; in GeoJSON lists of four."""
+    parts = value if isinstance(value, list) else [one.split() for one in _text(name, value).split(";") if one.strip()]
+    found = []
+    for part in parts:
+        if not isinstance(part, list) or len(part) != len(_SIDES):
+            raise _Wrong(name, "a rectangle is: left top right bottom")
+        box = {side: _number(name, one) for side, one in zip(_SIDES, part, strict=True)}
+        if not 0 <= box["left"] < box["right"] <= 1 or not 0 <= box["top"] < box["bottom"] <= 1:
+            raise _Wrong(name, "a rectangle lies in the picture: 0 to 1, left of right, top above bottom")
+        found.append(box)
+    return tuple(found)
 
 
 def _plate(value: Any, spell: Spell) -> str:

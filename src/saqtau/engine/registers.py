@@ -11,7 +11,8 @@ from typing import Any
 import msgspec
 
 from saqtau.engine.failures import refusals
-from saqtau.engine.register_files import KINDS, Refusal, Row, Spell, plain_plate, read_rows
+from saqtau.engine.register_files import KINDS, Check, Refusal, Row, Spell, no_law, plain_plate, read_rows
+from saqtau.engine.video_camera import write_cameras
 from saqtau.kernel.clock import Instant
 from saqtau.kernel.errors import Kind, Refused
 from saqtau.kernel.register import Camera, Case, ListedVehicle, Officer, Shift, Site, Unit
@@ -43,15 +44,17 @@ async def import_register(
     accept_good: bool = False,
     zone: tzinfo = UTC,
     spell: Spell = plain_plate,
+    check: Check = no_law,
 ) -> Report:
     """Import a CSV or GeoJSON file of a kind (one of KINDS) as saqtau_worker.
 
-    zone: of dates without an hour. spell: normalises a plate. Returns a report, whatever the bytes are.
+    zone: of dates without an hour. spell: normalises a plate. check: what the law says of a record.
+    Returns a report, whatever the bytes are.
     Raises Refused: NOT_FOUND (no such kind), UNAVAILABLE.
     """
     if kind not in KINDS:
         raise Refused(Kind.NOT_FOUND, f"no register {kind}: {', '.join(KINDS)}", register="unknown")
-    rows, refused, total = read_rows(kind, data, zone, spell)
+    rows, refused, total = read_rows(kind, data, zone, spell, check)
     with refusals():
         async with pg.transaction():
             await pg.execute("select pg_advisory_xact_lock($1, hashtext($2))", _LOCK, kind)
@@ -61,7 +64,9 @@ async def import_register(
             good = [row for row in rows if row.number not in wrong]
             if refused and not accept_good:
                 good = []
-            if good:
+            if good and kind == "video_cameras":  # their table moves the counter itself
+                await write_cameras(pg, [row.record for row in good], by, now)
+            elif good:
                 await _write(pg, kind, good)
                 await pg.execute(
                     "update register_revision set revision = revision + 1, changed = $2 where kind = $1", kind, now
@@ -79,14 +84,21 @@ async def _strangers(pg: Any, kind: str, rows: Sequence[Row]) -> list[Refusal]:
     """Rows that name a site or a unit nobody knows, or a token that belongs to another."""
     found: list[Refusal] = []
     match kind:
-        case "cameras":
-            known = {row[0] for row in await pg.fetch("select id from site")}
+        case "cameras" | "video_cameras":
+            regions = {row[0]: row[1] for row in await pg.fetch("select id, region from site")}
             found += [
                 Refusal(row.number, "site", f"no site {row.record.site}: import sites first")
                 for row in rows
-                if row.record.site not in known
+                if row.record.site not in regions
             ]
-            found += await _foreign_tokens(pg, "camera", rows)
+            if kind == "cameras":
+                found += await _foreign_tokens(pg, "camera", rows)
+            else:  # its overseer is the region's: it must not be found in another one
+                found += [
+                    Refusal(row.number, "region", f"its site lies in region {regions[row.record.site]}")
+                    for row in rows
+                    if row.record.region != regions.get(row.record.site, row.record.region)
+                ]
         case "officers":
             known = {row[0] for row in await pg.fetch("select id from unit")}
             found += [

@@ -52,6 +52,18 @@ create table video_mask (
     primary key (camera, version)
 );
 
+-- A folder that files are written to, and how it stands. `name` lies in the folder too: an empty mount point has none.
+create table video_volume (
+    folder text primary key,
+    name text not null,
+    bytes bigint not null default 0,  -- of the files that are indexed; kept by the trigger below
+    may bigint,                       -- what they may come to
+    free bigint,                      -- of the disk
+    rate float8,                      -- bytes a second, over the last minutes
+    trouble text check (trouble in ('low', 'full', 'short', 'away')),  -- short: holds less than the days that cameras need
+    at bigint not null
+) with (fillfactor = 50);
+
 -- A file of minutes. `closed` false while it is written; then `last`, `ended` and the sums are some seconds old.
 create table video_segment (
     camera text not null references video_camera,
@@ -60,6 +72,7 @@ create table video_segment (
     began bigint not null,
     ended bigint not null,
     path text not null unique,
+    volume text not null references video_volume,
     bytes bigint not null,
     frames bigint not null,
     recorded_ms bigint not null,
@@ -71,6 +84,37 @@ create table video_segment (
 ) with (fillfactor = 80);
 create index video_segment_time on video_segment (camera, began);
 create index video_segment_began on video_segment (began);
+
+create function video_volume_weighs() returns trigger
+    language plpgsql security definer set search_path = public, pg_temp as $$
+begin
+    if tg_op = 'INSERT' then
+        update video_volume v set bytes = v.bytes + d.by from (
+            select volume, sum(bytes) as by from added group by volume order by volume) d where v.folder = d.volume;
+    elsif tg_op = 'DELETE' then
+        update video_volume v set bytes = v.bytes - d.by from (
+            select volume, sum(bytes) as by from gone group by volume order by volume) d where v.folder = d.volume;
+    else
+        update video_volume v set bytes = v.bytes + d.by from (
+            select volume, sum(bytes) as by from (
+                select volume, bytes from added union all select volume, -bytes from gone) both_ group by volume
+        ) d where v.folder = d.volume and d.by <> 0;
+    end if;
+    return null;
+end $$;
+create trigger video_volume_gains after insert on video_segment referencing new table as added
+    for each statement execute function video_volume_weighs();
+create trigger video_volume_loses after delete on video_segment referencing old table as gone
+    for each statement execute function video_volume_weighs();
+create trigger video_volume_grows after update on video_segment referencing old table as gone new table as added
+    for each statement execute function video_volume_weighs();
+
+-- Files whose recording has gone from the index and the log, and that still lie on the disk for a moment.
+create table video_garbage (
+    path text primary key,
+    volume text not null,
+    since bigint not null
+);
 
 -- Time without picture. `id`: <camera>/<sequence of the link that opened it>; of a gap that the index alone knows, a UUID.
 create table video_gap (
@@ -342,6 +386,9 @@ begin
     end loop;
 end $$;
 
+grant select on video_volume to saqtau_app;  -- no region: it says nothing of a camera
+grant select, insert, update on video_volume to saqtau_worker;
+grant select, insert, delete on video_garbage to saqtau_worker;
 grant select on video_camera, video_mask, video_segment, video_gap, video_hour, video_health, video_health_log,
     video_disable, video_hold, video_watch, video_deleted to saqtau_app, saqtau_worker;
 grant insert on video_camera, video_mask, video_disable, video_hold, video_watch to saqtau_app, saqtau_worker;
