@@ -16,6 +16,7 @@ DESKS = gather(*discover("saqtau.desks"))
 OPERATOR = Actor("operator1", "operator", regions=frozenset({2}))
 DUTY = Actor("duty1", "duty_officer", regions=frozenset({2}))
 INSPECTOR = Actor("inspector1", "inspector", regions=frozenset({2}))
+SUPERVISOR = Actor("supervisor1", "custody_supervisor", regions=frozenset({2}))
 PROSECUTOR = Actor("prosecutor1", "prosecutor", regions=frozenset({2}))
 
 
@@ -61,6 +62,13 @@ class House:
             self.now = max(self.now, first.due)
             self._take(life.expire(self.desks.by_hash[first.spec], first, self.now, Calendar()), 0)
         self.now = end
+
+    def open(self, desk: str, way: str, actor: Actor, place: dict[str, Any], form: dict[str, Any]) -> Item:
+        """A person opens an item by a form."""
+        wish = life.open_by_form(self.desks.current[desk], way, actor, place, form, self.now)
+        new = f"{desk}-{len(self.items)}"
+        self._take(life.open_item(self.desks.current[desk], wish, actor, self.now, new, Calendar()), 0)
+        return self.items[new]
 
     def only(self, desk: str) -> Item:
         (found,) = [one for one in self.items.values() if one.desk == desk]

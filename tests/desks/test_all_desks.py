@@ -18,7 +18,7 @@ from saqtau.kernel.terms import Calendar
 
 OURS = list(DESKS.current.values())
 PINNED = Path(__file__).parents[1] / "data" / "desk_hashes.json"
-ROLES = {"operator", "duty_officer", "patrol", "inspector", "prosecutor"} | MACHINES
+ROLES = {"operator", "duty_officer", "patrol", "inspector", "prosecutor", "custody_supervisor"} | MACHINES
 
 
 def each_edge():
@@ -68,19 +68,53 @@ FACTS: dict[str, dict[str, Any]] = {
         "second": {"camera": "0417", "camera_name": "South", "at": T0, "read": "r1"},
     },
     "oversight": dict(broken("duty1", 2, "item", "item7", "a life in danger", T0, T0, "log#1").data),
+    "custody": {
+        "site": "colony1",
+        "place": "penal_colony",
+        "camera": "c1",
+        "camera_name": "Corridor",
+        "cameras": [{"camera": "c1", "name": "Corridor", "room": "corridor", "since": T0, "until": None, "kind": "x"}],
+        "more": 0,
+        "tampered": False,
+        "kind": "source_silent",
+        "dark_since": T0,
+        "dark_until": None,
+        "explained": [],
+        "began": T0 - 60_000,
+        "ended": T0,
+        "asked_by": "supervisor1",
+        "footage": [],
+        "kept": None,
+    },
+    "street_cameras": {
+        "camera": "s1",
+        "camera_name": "Square",
+        "site": "square",
+        "site_kind": "street",
+        "kind": "source_silent",
+        "dark_since": T0,
+        "dark_until": None,
+        "trouble": None,
+        "began": T0 - 60_000,
+        "ended": T0,
+        "offence": "fight",
+        "marked_by": "operator1",
+        "kept": None,
+    },
 }
 OTHER_FACTS: dict[str, dict[str, Any]] = {
     "dispatch": {"offers": 3, "override": True},
     "dangerous_drivers": {"recommendation": msgspec.to_builtins(recommendation())},
+    "custody": {"dark_until": T0, "more": 1},
 }
 FORMS: dict[str, dict[str, Any]] = {
     "reject": {"reason": "unreadable"},
     "assign": {"unit": "u9", "reason": "closer"},
     "reassign": {"unit": "u9", "reason": "closer"},
     "wrong_vehicle": {"reason": "misread"},
-    "refuse": {"reason": "too_far"},
+    "refuse": {"reason": "too_far", "ground": "other_person", "basis": "article 15, part 2 of the law"},
     "release": {"reason": "cannot_reach"},
-    "explain": {"reason": "fault"},
+    "explain": {"reason": "fault", "note": "the plug was pulled"},
     "misread": {"which": "first"},
     "clock_error": {"camera": "0417"},
     "order": {"unit": "u9", "reason": "closer", "by": "alert"},
@@ -89,6 +123,29 @@ FORMS: dict[str, dict[str, Any]] = {
     "unit_accepted": {"unit": "u1"},
     "again": {"first": {}, "second": {}},
     "comment": {"note": "he asked me first"},
+    "accept": {"finding": "the breaker report is here"},
+    "find": {"finding": "nobody says why it was dark"},
+    "review": {"finding": "the footage shows all of it"},
+    "refer": {"finding": "a beating is to be seen", "case_number": "2026-77"},
+    "note": {"note": "I want the key book too"},
+    "look_into": {"note": "the person is heard tomorrow"},
+    "founded": {"footage": "shows_it", "finding": "the footage shows it"},
+    "unfounded": {"footage": "none", "finding": "two witnesses say otherwise"},
+    "close_without": {"finding": "it was overwritten before"},
+    "hand_out": {"recipient": "letter 12", "note": "a redacted copy was made"},
+    "cannot": {"none_because": "dark", "note": "it was dark, see its item"},
+    "no_footage": {"none_because": "blind_spot", "note": "the stairs are not seen"},
+    "tie": {"camera": "c1", "began": T0 - 60_000, "ended": T0},
+    "viewed": {"glimpse": "nothing"},
+    "tolerate": {"finding": "walls, and rounds each hour", "note": "walls"},
+    "now_seen": {"camera": "c2"},
+    "more": {"camera": "c2", "name": "Yard", "room": "yard", "since": T0, "until": None, "kind": "reconnect"},
+    "back": {"camera": "c1", "until": T0 + 5_000},
+    "acknowledged": {"cameras": 2, "recorded": 60_000, "missing": 0},
+    "nothing_there": {"cameras": 2, "recorded": 0, "missing": 60_000},
+    "repair": {"trouble": "power", "note": "the electrician comes"},
+    "meant": {"note": "turned to the new gate"},
+    "confirm": {"article": "434", "note": "as marked"},
     "reviewed_justified": {"finding": "a life was in danger"},
     "reviewed_not_justified": {"wrong": "no_danger", "finding": "nobody was in danger"},
 }
@@ -106,6 +163,17 @@ SEEN = {
 
 
 def form_of(desk: Desk, edge: Edge) -> dict[str, Any]:
+    form = _form_of(desk, edge)
+    if edge.requires is None:
+        return form
+    return {name: value for name, value in form.items() if name in edge.requires.__struct_fields__}
+
+
+def _form_of(desk: Desk, edge: Edge) -> dict[str, Any]:
+    if (desk.name, edge.name) == ("street_cameras", "reject"):
+        return {"not_so": "no_offence"}
+    if edge.requires is None and edge.name in {"accept", "refuse", "confirm"}:
+        return {}
     if edge.name == "cancel":
         return {"reason": "resolved" if desk.name == "dispatch" else "misread"}
     if edge.name in {"reread", "none_ahead", "found_ahead", "made_sure", "made_sure_none_ahead"}:
@@ -216,8 +284,10 @@ def assert_bounded(schema: Any) -> None:
 def test_only_what_helps_fails_open():
     assert {desk.name: desk.mode for desk in OURS} == {
         "cloned_plates": Mode.POWER,
+        "custody": Mode.POWER,
         "dangerous_drivers": Mode.POWER,
         "dispatch": Mode.HELP,
         "location_dark": Mode.HELP,
         "oversight": Mode.POWER,
+        "street_cameras": Mode.POWER,
     }

@@ -253,13 +253,6 @@ class FootageWanted(msgspec.Struct, frozen=True, tag=True):
     why: Annotated[str, msgspec.Meta(max_length=200)]
 
 
-class FootageReleased(msgspec.Struct, frozen=True, tag=True):
-    """What was kept for this item alone need not be kept any more."""
-
-    item: str
-    by: str
-
-
 class FootageHeld(msgspec.Struct, frozen=True, tag=True):
     """The recorder has acknowledged all holds of an item: nothing of it will be overwritten."""
 
@@ -283,9 +276,5 @@ Signal = (
     | CameraState
     | OffenceMarked
     | FootageWanted
-    | FootageReleased
     | FootageHeld
 )
-
-Kept = FootageWanted | FootageReleased
-"""Signals that the engine itself carries out on what is recorded."""

@@ -1,0 +1,1 @@
+"""Custody: the cameras of police offices and penal colonies account for themselves, before the prosecutor."""
