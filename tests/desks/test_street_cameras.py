@@ -1,4 +1,4 @@
-"""Cameras of streets and schools: repaired when dark, marked when they show something, and honest about what they miss."""
+"""Cameras of streets and schools: repaired when dark, marked when they show something, honest about blind spots."""
 
 from typing import Any
 
