@@ -8,7 +8,8 @@ import hashlib
 import io
 import re
 import zipfile
-from collections.abc import Mapping, Sequence
+import zlib
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from enum import StrEnum
 from typing import Any, Final
 
@@ -17,11 +18,28 @@ import msgspec
 from saqtau.ledger.spelling import refuse
 from saqtau.ledger.verify import export as verifier
 from saqtau.ledger.verify.entry import EntryFile, encode_entry
-from saqtau.ledger.verify.export import CHECKPOINT, ENTRIES, EXPORT, LEDGER, MANIFEST, POLICY, PROGRAM
+from saqtau.ledger.verify.export import (
+    CHECKPOINT,
+    COPY,
+    ENTRIES,
+    EXPORT,
+    LEDGER,
+    MANIFEST,
+    POLICY,
+    PROGRAM,
+    TIMESTAMP,
+    VIDEO,
+    Member,
+)
 
-__all__ = ["CHECKPOINT", "EXPORT", "MANIFEST", "POLICY", "PROGRAM", "PackageStanding", "pack", "unpack"]
+__all__ = [
+    "CHECKPOINT", "COPY", "EXPORT", "MANIFEST", "POLICY", "PROGRAM", "TIMESTAMP", "VIDEO", "PackageStanding", "pack",
+    "unpack",
+]  # fmt: skip
 
 VERSION: Final = 1
+RECORDED: Final = 2
+"""Version of a manifest with recordings: a program that does not know them says so."""
 MAX_PACKAGE: Final = 512 * 1024 * 1024
 """Bytes of all the files of a package."""
 MAX_NAME: Final = 120
@@ -29,6 +47,43 @@ _NAME = re.compile(r"(?:[A-Za-z0-9_][A-Za-z0-9_.-]*/){0,4}[A-Za-z0-9_][A-Za-z0-9
 _JSON = msgspec.json.Encoder(order="sorted")
 
 Files = Mapping[str, bytes]
+
+
+class Streamed(msgspec.Struct, frozen=True):
+    """A part that is read while it leaves. pieces: its bytes, as many as `size` says."""
+
+    name: str
+    size: int
+    pieces: Callable[[], Iterator[bytes]]
+
+
+class RecordedPart(msgspec.Struct, frozen=True):
+    """A file of a recording, as the manifest names it: its head by SHA-256, its links by the heads of their chain."""
+
+    name: str
+    head: dict[str, Any]  # {"bytes", "sha256"}
+    bytes: int
+    first: int
+    last: int
+    began: int
+    ended: int
+    previous: str  # 64 hex: the chain's head before the first link
+    chain: str  # and after the last
+
+
+class Recorded(msgspec.Struct, frozen=True):
+    """A recording, as the manifest names it. docs/reference/ledger-format.md, "Recordings in a package"."""
+
+    camera: str
+    began: int
+    ended: int
+    first: int
+    last: int
+    previous: str
+    chain: str
+    parts: tuple[RecordedPart, ...]
+    gaps: tuple[tuple[Any, ...], ...] = ()  # (began, ended or null, kind, packets, by, why)
+    tail: tuple[tuple[int, int, int, str], ...] = ()  # (sequence, utc ms, kind, SHA-256): on to the log's next head
 
 
 class PackageStanding(StrEnum):
@@ -56,12 +111,17 @@ def entry_file(entry: str, proof: str, record: bytes | None, dek: bytes | None) 
 
 
 def manifest(
-    export: str, standing: PackageStanding, about: Mapping[str, Any], entries: Sequence[str], files: Files
+    export: str,
+    standing: PackageStanding,
+    about: Mapping[str, Any],
+    entries: Sequence[str],
+    files: Files,
+    video: Sequence[Recorded] = (),
 ) -> bytes:
     """The list of every file with its SHA-256: what the entry of the export binds to the log.
 
     entries: the chain of custody, "<origin>#<index>", as numbered by `entry_name`.
-    files: all but the manifest and those under `ledger/`. Refused(INVALID) names `file`.
+    files: all but the manifest, those under `ledger/` and what is streamed. Refused(INVALID) names `file`.
     """
     for name in files:
         if name == MANIFEST or name.startswith(LEDGER):
@@ -69,7 +129,8 @@ def manifest(
     _check(files)
     return _JSON.encode(
         {
-            "v": VERSION,
+            "v": RECORDED if video else VERSION,
+            **({"video": list(video)} if video else {}),
             "export": export,
             "standing": standing.value,
             "about": dict(about),
@@ -85,6 +146,41 @@ def pack(files: Files) -> bytes:
     """The zip of these files: the same bytes for the same files. Refused(INVALID) names `file` or `package`."""
     _check(files)
     return verifier.pack(files)
+
+
+def stream(files: Files, streamed: Iterable[Streamed]) -> tuple[int, Iterator[bytes]]:
+    """The zip of these files and of parts that are read while it leaves: how many bytes it has, and they.
+
+    Refused(INVALID) names `file` or `package`. The iterator raises ValueError when a part has another size than it said.
+    """
+    parts = sorted(streamed, key=lambda one: verifier.order(one.name))
+    _check({**files, **{one.name: b"" for one in parts}})
+    if any(one.name in files for one in parts) or len({one.name for one in parts}) != len(parts):
+        refuse("file", "package: two parts of one name")
+    blank = [Member(one.name, one.size, 0, streamed=True) for one in parts]
+    fixed = [Member(name, len(data), zlib.crc32(data), streamed=False) for name, data in files.items()]
+    members = sorted([*blank, *fixed], key=lambda one: verifier.order(one.name))
+    total = sum(len(one.head) + one.size + len(one.behind) for one in members) + len(verifier.listing(members))
+    return total, _pieces(members, files, {one.name: one for one in parts})
+
+
+def _pieces(members: Sequence[Member], files: Files, streamed: Mapping[str, Streamed]) -> Iterator[bytes]:
+    done = list[Member]()
+    for one in members:
+        if one.name in files:
+            yield one.head + files[one.name]
+            done.append(one)
+            continue
+        yield one.head
+        crc, left = 0, one.size
+        for piece in streamed[one.name].pieces():
+            crc, left = zlib.crc32(piece, crc), left - len(piece)
+            yield piece
+        if left:
+            raise ValueError(f"{one.name} has {one.size - left} bytes, and {one.size} were announced")
+        done.append(Member(one.name, one.size, crc, streamed=True))
+        yield done[-1].behind
+    yield verifier.listing(done)
 
 
 def unpack(data: bytes) -> dict[str, bytes]:

@@ -1,12 +1,14 @@
 """Check an export package, offline. This file is also the `verify.py` inside the package: it needs nothing of Saqtau.
 
-    python3 verify.py [PACKAGE.zip | FOLDER] [--policy FILE]
+    python3 verify.py [PACKAGE.zip | FOLDER] [--policy FILE] [--tsa FILE]
 
 Needs Python 3.11 and the package `cryptography`. Says what it checked and what does not hold; exit code 1 then.
 Without --policy the keys come out of the package itself, and prove only that it fits together: compare the fingerprints
 it prints with those that the prosecutor's office publishes, or hand in that office's own policy file.
 A package is: manifest.json with the SHA-256 of each file; ledger/export.json, the log's entry about this export, whose
 record holds the SHA-256 of manifest.json; ledger/entries/, the chain of custody; each entry with its tlog-proof (C2SP).
+A recording besides has video/, the camera's own bytes, link by link in a chain of hashes whose heads stand in the log
+each minute; it is read in pieces, however long it is. ledger/timestamp.tsr is an RFC 3161 token over manifest.json.
 """
 
 import argparse
@@ -14,17 +16,21 @@ import base64
 import functools
 import hashlib
 import hmac
-import io
 import json
+import struct
 import sys
-import zipfile
+import uuid
+import zlib
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, BinaryIO, Final
 
+from cryptography import x509
 from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 MANIFEST: Final = "manifest.json"
@@ -34,11 +40,16 @@ CHECKPOINT: Final = "ledger/checkpoint"
 POLICY: Final = "ledger/oversight.policy"
 ENTRIES: Final = "ledger/entries/"
 LEDGER: Final = "ledger/"
+TIMESTAMP: Final = "ledger/timestamp.tsr"
+VIDEO: Final = "video/"
+COPY: Final = "video_signed/"
+"""The same pictures once more, signed for programs that read C2PA; the originals are those under video/."""
 DOES_NOT_HOLD: Final = "DOES NOT HOLD"
 WITNESSED: Final = "witnessed"
 MOST_PARTS: Final = 10_000
-LARGEST: Final = 1 << 30
-"""Bytes of a package: it is checked in memory."""
+LARGEST: Final = 1 << 40
+"""Bytes of a package. It is checked in pieces, so this is a bound of time, not of memory."""
+PIECE: Final = 1 << 20
 LATEST: Final = 1 << 37
 """Unix seconds beyond which no time is told (the year 6325): a signature over such a time does not fit."""
 FIELD: Final = 2**255 - 19
@@ -47,6 +58,8 @@ SMALL_ORDER: Final = frozenset({0, 1, FIELD - 1, EIGHTH, FIELD - EIGHTH})
 """The y of the eight points of Ed25519 for which anybody makes signatures that verify."""
 LARGEST_TEXT: Final = 4 << 20
 """Bytes of a file that is read as text: manifest, entries, policy."""
+LARGEST_BOX: Final = 1 << 20
+"""Bytes of a box that is read whole: all but the coded pictures and sound."""
 ABOUT: Final = {
     "case": "case",
     "recipient": "for",
@@ -56,6 +69,12 @@ ABOUT: Final = {
     "concerns": "had to be agreed to by the prosecutor because of",
     "issued_at": "issued",
     "item": "item",
+    "camera": "camera",
+    "place": "where it hangs",
+    "began": "from",
+    "ended": "until",
+    "parent": "made from",
+    "checked": "looked through before it left",
     "revision": "revision of the item",
     "desk": "desk",
     "region": "region",
@@ -70,7 +89,6 @@ LEFT_OUT: Final = frozenset({"v", "id", "kind", "session", "policy_set"})
 """Of a record, what tells a person nothing; each entry's file has it whole."""
 
 Say = Callable[[str], None]
-Parts = Mapping[str, Callable[[], bytes]]
 
 
 class Wrong(ValueError):  # noqa: N818 - a finding, told to a person
@@ -87,6 +105,24 @@ class Unknown(Wrong):
     def __init__(self, where: str, origin: str) -> None:
         super().__init__(where, f"the key of the log {origin} is not in the policy")
         self.origin = origin
+
+
+@dataclass(frozen=True)
+class Part:
+    """A file of a package. pieces: its bytes, at most PIECE at a time; raises Wrong where they do not fit its zip."""
+
+    name: str
+    size: int
+    pieces: Callable[[], Iterator[bytes]]
+
+    def read(self) -> bytes:
+        """All of it, for what is read as text; raises Wrong when it is longer than that can be."""
+        if self.size > LARGEST_TEXT:
+            raise Wrong(self.name, f"longer than {LARGEST_TEXT} bytes")
+        return b"".join(self.pieces())
+
+
+Parts = Mapping[str, Part]
 
 
 @dataclass(frozen=True)
@@ -330,17 +366,23 @@ def _included(leaf: bytes, index: int, opened: Opened, proof: list[bytes]) -> bo
 # the package
 
 
-def check(place: Path, policy: bytes | None, say: Say) -> list[Wrong]:
+def check(place: Path, policy: bytes | None, say: Say, tsa: bytes | None = None) -> list[Wrong]:
     """Check a package (a zip, or the folder it was unpacked into). Empty when everything holds; never raises for it.
 
     policy: the verifier's own tlog-policy; None takes the one in the package, and says so.
+    tsa: certificates (PEM) of the time-stamping authority that the verifier trusts.
     """
+    findings: list[Wrong] = []
     try:
-        parts = _folder(place) if place.is_dir() else _zip(place)
+        parts = _folder(place) if place.is_dir() else _zip(place, findings)
+        return [*findings, *_check(parts, policy, say, tsa)]
     except Wrong as wrong:
-        return [wrong]
+        return [*findings, wrong]
     except OSError as error:
-        return [Wrong(str(place), str(error.strerror))]
+        return [*findings, Wrong(str(place), str(error.strerror))]
+
+
+def _check(parts: Parts, policy: bytes | None, say: Say, tsa: bytes | None) -> list[Wrong]:
     findings: list[Wrong] = []
     missing = [Wrong(name, "is not there") for name in (MANIFEST, EXPORT, CHECKPOINT, POLICY) if name not in parts]
     if missing:
@@ -350,23 +392,30 @@ def check(place: Path, policy: bytes | None, say: Say) -> list[Wrong]:
         keys = _keys(parts, policy, say)
     except Wrong as wrong:
         return [*findings, wrong]
-    opened = list(_entries(parts, manifest, keys, say, findings))
+    entries = list(_entries(parts, manifest, keys, say, findings))
+    opened = [entry.opened for entry in entries]
     try:
-        opened.append(open_checkpoint(_text(parts[CHECKPOINT](), CHECKPOINT), keys, CHECKPOINT))
+        opened.append(open_checkpoint(_text(parts[CHECKPOINT].read(), CHECKPOINT), keys, CHECKPOINT))
         say(f"{CHECKPOINT}: {opened[-1].origin}, {opened[-1].size:,} entries, root {opened[-1].root.hex()}")
         _say_witnesses(opened[-1], say)
     except Wrong as wrong:
         findings.append(wrong)
     findings += _forks(opened)
+    findings += _recordings(parts, manifest, entries, say)
+    if TIMESTAMP in parts:
+        try:
+            _timestamp(parts[TIMESTAMP].read(), parts[MANIFEST].read(), tsa, say)
+        except Wrong as wrong:
+            findings.append(wrong)
     findings += _standing(manifest, opened, keys, say, any(isinstance(one, Unknown) for one in findings))
     return findings
 
 
 def _manifest(parts: Parts, say: Say, findings: list[Wrong]) -> Mapping[str, Any]:
-    data = parts[MANIFEST]()
+    data = parts[MANIFEST].read()
     manifest = _json(data, MANIFEST)
     files = manifest.get("files")
-    if manifest.get("v") != 1 or not isinstance(files, dict):
+    if manifest.get("v") not in {1, 2} or not isinstance(files, dict):
         raise Wrong(MANIFEST, "no manifest of an export")
     if json.dumps(manifest, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode() != bytes(data):
         findings.append(Wrong(MANIFEST, "is not in its one spelling"))
@@ -374,11 +423,13 @@ def _manifest(parts: Parts, say: Say, findings: list[Wrong]) -> Mapping[str, Any
         if name not in parts:
             findings.append(Wrong(name, "is in the manifest and not in the package"))
             continue
-        content = parts[name]()
-        if told != {"bytes": len(content), "sha256": hashlib.sha256(content).hexdigest()}:
-            findings.append(Wrong(name, "is not what was exported: its SHA-256 or length is another"))
-    known = {MANIFEST, PROGRAM, EXPORT, CHECKPOINT, POLICY, *files}
-    added = sorted(name for name in parts if name not in known and not name.startswith(ENTRIES))
+        try:
+            if told != {"bytes": parts[name].size, "sha256": _digest(parts[name])}:
+                findings.append(Wrong(name, "is not what was exported: its SHA-256 or length is another"))
+        except Wrong as wrong:
+            findings.append(wrong)
+    known = {MANIFEST, PROGRAM, EXPORT, CHECKPOINT, POLICY, TIMESTAMP, *files, *_named_parts(manifest)}
+    added = sorted(name for name in parts if name not in known and not name.startswith((ENTRIES, COPY)))
     findings += [Wrong(name, "was added: the manifest does not know it") for name in added]
     say(f"{MANIFEST}: export {manifest.get('export')}, {len(files)} files compared with their SHA-256")
     about = manifest.get("about")
@@ -387,8 +438,15 @@ def _manifest(parts: Parts, say: Say, findings: list[Wrong]) -> Mapping[str, Any
     return manifest
 
 
+def _digest(part: Part) -> str:
+    found = hashlib.sha256()
+    for piece in part.pieces():
+        found.update(piece)
+    return found.hexdigest()
+
+
 def _keys(parts: Parts, policy: bytes | None, say: Say) -> Policy:
-    found = parse_policy(_text(policy if policy is not None else parts[POLICY](), POLICY), POLICY)
+    found = parse_policy(_text(policy if policy is not None else parts[POLICY].read(), POLICY), POLICY)
     told = [key.fingerprint for key in [*found.logs, *found.witnesses.values()]]
     if policy is not None:
         say(f"keys: from the policy you handed in: {', '.join(told)}")
@@ -402,9 +460,9 @@ def _keys(parts: Parts, policy: bytes | None, say: Say) -> Policy:
 
 def _entries(
     parts: Parts, manifest: Mapping[str, Any], keys: Policy, say: Say, findings: list[Wrong]
-) -> Iterator[Opened]:
+) -> Iterator[Entry]:
     """The entry of the export, and the chain of custody: all of it, in its order, and nothing else."""
-    digest = hashlib.sha256(parts[MANIFEST]()).hexdigest()
+    digest = hashlib.sha256(parts[MANIFEST].read()).hexdigest()
     named = manifest.get("entries")
     if not isinstance(named, list):
         findings.append(Wrong(MANIFEST, "does not say which entries are its chain of custody"))
@@ -415,7 +473,7 @@ def _entries(
     findings += [Wrong(name, "was added: the manifest does not know it") for name in added]
     for name in [EXPORT, *(name for name in custody if name in parts)]:
         try:
-            entry = check_entry(parts[name](), keys, name)
+            entry = check_entry(parts[name].read(), keys, name)
             if name == EXPORT:
                 _bound(entry, digest)
             else:
@@ -428,7 +486,7 @@ def _entries(
         what = f"{entry.leaf.get('class')} of {entry.leaf.get('day')}"
         say(f"{name}: entry {entry.index} of {entry.opened.origin}: {what}")
         say(f"  {_told(entry.record)}")
-        yield entry.opened
+        yield entry
 
 
 def _bound(entry: Entry, digest: str) -> None:
@@ -510,38 +568,547 @@ def _say_witnesses(opened: Opened, say: Say) -> None:
         say(f"  cosigned by {name} at {_moment(at)}")
 
 
-# the zip: stored, names in order, no time and no spare byte, so that every byte of it is known
+# recordings: the camera's own bytes, link by link. docs/reference/video-format.md of Saqtau gives the boxes.
+#   head = SHA-256(head before || len16(camera) camera || u64(sequence) || u64(utc ms) || kind || SHA-256(its boxes))
+
+_GAP: Final = uuid.uuid5(uuid.NAMESPACE_URL, "https://saqtau.example/gap").bytes
+_CLOSE: Final = uuid.uuid5(uuid.NAMESPACE_URL, "https://saqtau.example/close").bytes
+_FROM_1900: Final = 2_208_988_800
+_SOUND: Final = 2
+"""Number of the track of sound."""
+
+
+@dataclass(frozen=True)
+class Link:
+    """A link as it was read. kind: 0 a fragment, 1 a gap. pictures: SHA-256 of a fragment's moof and mdat boxes."""
+
+    seq: int
+    at: int
+    kind: int
+    digest: bytes
+    pictures: bytes = b""
+    began: int = 0
+    ended: int | None = 0
+
+
+class Stream:
+    """Boxes out of pieces; never more than one small box, or one piece, is kept."""
+
+    def __init__(self, part: Part) -> None:
+        self._pieces, self._kept, self.name, self.place = part.pieces(), memoryview(b""), part.name, 0
+
+    def through(self, many: int) -> Iterator[memoryview]:
+        """The next bytes, in pieces. Raises Wrong when there are fewer."""
+        while many:
+            if self.ended():
+                raise Wrong(self.name, f"is cut: it ends at byte {self.place:,}, in the middle of something")
+            piece, self._kept = self._kept[:many], self._kept[many:]
+            many -= len(piece)
+            self.place += len(piece)
+            yield piece
+
+    def ended(self) -> bool:
+        """Whether nothing is left."""
+        if not self._kept:
+            self._kept = memoryview(next(self._pieces, b""))
+        return not self._kept
+
+    def head(self) -> tuple[bytes, int]:
+        """The first eight bytes of the next box, and how many follow them."""
+        start, head = self.place, b"".join(self.through(8))
+        size = int.from_bytes(head[:4], "big")
+        if size < 8:
+            raise Wrong(self.name, f"has something at byte {start:,} that is no box")
+        return head, size - 8
+
+    def box(self) -> bytes:
+        """The next box, whole."""
+        head, left = self.head()
+        if left > LARGEST_BOX:
+            raise Wrong(self.name, f"has a box of {left:,} bytes before byte {self.place:,}: too large")
+        return head + b"".join(self.through(left))
+
+
+def links(stream: Stream, first: int) -> Iterator[Link]:
+    """The links that follow the head of a part; the first has the sequence `first`. Raises Wrong at what is none."""
+    seq = first
+    while not stream.ended():
+        start, box = stream.place, stream.box()
+        match box[4:8]:
+            case b"prft" if len(box) == 32:
+                found, link = _fragment(stream, box, seq)
+            case b"uuid" if box[8:24] == _GAP:
+                found, link = _gap(box, seq, stream.name)
+            case b"uuid" if box[8:24] == _CLOSE and stream.ended():
+                return
+            case _:
+                raise Wrong(stream.name, f"has a box at byte {start:,} that is no link")
+        if found != link.seq:
+            what = "is there twice or in another order" if found < link.seq else "was taken out"
+            raise Wrong(stream.name, f"link {link.seq} {what}: at byte {start:,} stands link {found}")
+        yield link
+        seq += 1
+
+
+def _fragment(stream: Stream, prft: bytes, seq: int) -> tuple[int, Link]:
+    digest, pictures = hashlib.sha256(prft), hashlib.sha256()
+    ntp = int.from_bytes(prft[16:24], "big")
+    seconds = ntp >> 32
+    seconds += (1 << 32) - _FROM_1900 if seconds < _FROM_1900 else -_FROM_1900
+    found, track = -1, _SOUND
+    while track == _SOUND:  # sound has a moof and an mdat of its own, before those of the pictures
+        moof = stream.box()
+        if moof[4:8] != b"moof" or moof[12:16] != b"mfhd" or moof[36:40] != b"tfhd":
+            raise Wrong(stream.name, f"has something before byte {stream.place:,} that is no fragment")
+        found, track = int.from_bytes(moof[20:24], "big"), int.from_bytes(moof[44:48], "big")
+        head, left = stream.head()
+        if head[4:] != b"mdat":
+            raise Wrong(stream.name, f"has something before byte {stream.place:,} that is no fragment")
+        for piece in (moof, head):
+            digest.update(piece)
+            pictures.update(piece)
+        for part in stream.through(left):
+            digest.update(part)
+            pictures.update(part)
+    found += seq - seq % (1 << 32)  # the box has the lower half of the sequence
+    at = seconds * 1000 + ((ntp & 0xFFFFFFFF) * 1000 >> 32)
+    return found, Link(seq, at, 0, digest.digest(), pictures.digest())
+
+
+def _gap(box: bytes, seq: int, where: str) -> tuple[int, Link]:
+    told = _json(box[24:], where)
+    found, at, began, ended = (told.get(name) for name in ("seq", "at", "began", "ended"))
+    if not isinstance(found, int) or not isinstance(at, int) or not isinstance(began, int) or not 0 <= at < 1 << 63:
+        raise Wrong(where, f"has a gap in the place of link {seq} that does not say which or when")
+    return found, Link(seq, at, 1, hashlib.sha256(box).digest(), b"", began, ended if isinstance(ended, int) else None)
+
+
+def chained(before: bytes, camera: str, link: Link) -> bytes:
+    """The head of the chain after a link."""
+    name = camera.encode()
+    place = struct.pack(">QQB", link.seq, link.at, link.kind)
+    return hashlib.sha256(b"".join((before, len(name).to_bytes(2, "big"), name, place, link.digest))).digest()
+
+
+def _named_parts(manifest: Mapping[str, Any]) -> Iterator[str]:
+    for told in _list(manifest.get("video")):
+        yield from (str(part.get("name")) for part in _list(told.get("parts")))
+
+
+def _list(value: Any) -> list[dict[str, Any]]:
+    return [one for one in value if isinstance(one, dict)] if isinstance(value, list) else []
+
+
+def _recordings(parts: Parts, manifest: Mapping[str, Any], entries: list[Entry], say: Say) -> Iterator[Wrong]:
+    for told in _list(manifest.get("video")):
+        try:
+            yield from _recording(parts, told, _published(entries, str(told.get("camera"))), say)
+        except Wrong as wrong:
+            yield wrong
+        except (KeyError, TypeError, ValueError, OverflowError) as error:
+            yield Wrong(MANIFEST, f"does not say of a recording what it must: {error}")
+
+
+def _published(entries: list[Entry], camera: str) -> dict[int, tuple[bytes, str]]:
+    """Heads of a camera's chain that stand in the log: sequence -> head, name of the entry."""
+    found = {}
+    for entry in entries:
+        if entry.leaf.get("class") == "segment" and entry.record is not None:
+            for line in _list(entry.record.get("cameras")):
+                if line.get("camera") == camera and isinstance(line.get("last"), int):
+                    head = bytes.fromhex(str(line.get("chain")))
+                    found[line["last"]] = (head, f"entry {entry.index} of {entry.opened.origin}")
+    return found
+
+
+def _recording(
+    parts: Parts, told: Mapping[str, Any], known: Mapping[int, tuple[bytes, str]], say: Say
+) -> Iterator[Wrong]:
+    """Follow the chain of a camera through its parts, and on to the next head that the log has."""
+    camera = str(told["camera"])
+    follow = Follow(camera, bytes.fromhex(told["previous"]), int(told["first"]), known)
+    fragments = hashlib.sha256()
+    for part in _list(told["parts"]):
+        name = str(part["name"])
+        if (int(part["first"]), bytes.fromhex(part["previous"])) != (follow.seq, follow.head):
+            yield Wrong(MANIFEST, f"{name} does not follow the part before it")
+        follow.begin(name, int(part["first"]), bytes.fromhex(part["previous"]))
+        span = f"links {part['first']} to {part['last']}, from {_spelled(part['began'])}"
+        if name not in parts:
+            yield Wrong(name, f"is taken away: {span}")
+            follow.skip(int(part["last"]) + 1, bytes.fromhex(part["chain"]))
+            continue
+        try:
+            if parts[name].size != part["bytes"]:
+                yield Wrong(name, f"has {parts[name].size:,} bytes in the place of {int(part['bytes']):,}")
+            stream = Stream(parts[name])
+            start = hashlib.sha256(b"".join(stream.through(int(part["head"]["bytes"])))).hexdigest()
+            if start != part["head"]["sha256"]:
+                yield Wrong(name, "has another head than the one that was exported: how its pictures are decoded")
+            for link in links(stream, follow.seq):
+                yield from follow.take(link)
+                fragments.update(link.pictures)
+            yield from follow.end(int(part["last"]), bytes.fromhex(part["chain"]), span)
+        except Wrong as wrong:
+            yield wrong
+        follow.skip(int(part["last"]) + 1, bytes.fromhex(part["chain"]))
+    last = follow.seq - 1
+    if str(told["chain"]) != follow.head.hex() or int(told["last"]) != last:
+        yield Wrong(MANIFEST, f"the parts of camera {camera} do not end where it says")
+    follow.begin(MANIFEST, follow.seq, follow.head)
+    for seq, at, kind, digest in told.get("tail", ()):
+        yield from follow.take(Link(int(seq), int(at), int(kind), bytes.fromhex(digest)))
+    say(f"{VIDEO}{camera}: links {told['first']} to {last}, {_spelled(told['began'])} to {_spelled(told['ended'])}")
+    for began, ended, kind, *why in told.get("gaps", ()):
+        say(f"  no picture from {_spelled(began)} to {_spelled(ended)}: {kind} {' '.join(map(str, filter(None, why)))}")
+    for seq, what in follow.met:
+        say(f"  its chain at link {seq} is the one that {what} holds")
+    if not follow.met or follow.met[-1][0] < last:
+        say("  its last links are bound by this package alone: no minute of the log had them yet")
+    yield from _copies(parts, camera, fragments.digest(), say)
+
+
+class Follow:
+    """A chain that is followed link by link, and compared with the heads that stand in the log."""
+
+    def __init__(self, camera: str, head: bytes, seq: int, known: Mapping[int, tuple[bytes, str]]) -> None:
+        self.head, self.seq, self.met = head, seq, list[tuple[int, str]]()
+        self._camera, self._known, self._where, self._sound, self._since = camera, known, "", True, seq
+
+    def begin(self, where: str, seq: int, head: bytes) -> None:
+        """Go on in another part."""
+        self._where, self.seq, self.head, self._sound, self._since = where, seq, head, True, seq
+
+    def take(self, link: Link) -> Iterator[Wrong]:
+        """One link more."""
+        self.head, self.seq = chained(self.head, self._camera, link), link.seq + 1
+        if link.seq in self._known and self._sound:
+            head, what = self._known[link.seq]
+            if head == self.head:
+                self.met.append((link.seq, what))
+                self._since = self.seq
+            else:
+                self._sound = False
+                span = f"links {self._since} to {link.seq}, before {_spelled(link.at)}"
+                yield Wrong(self._where, f"was changed ({span}): {what} has another chain")
+
+    def end(self, last: int, head: bytes, span: str) -> Iterator[Wrong]:
+        """The part is over: it must be where the manifest says."""
+        if self.seq - 1 != last:
+            yield Wrong(self._where, f"ends at link {self.seq - 1} in the place of {last}: it was cut or made longer")
+        elif self.head != head and self._sound:
+            yield Wrong(self._where, f"was changed ({span}; at link {self._since} or later): its chain is another")
+
+    def skip(self, seq: int, head: bytes) -> None:
+        """Go on behind a part, whatever was wrong with it, as the manifest has it: so each part is told by itself."""
+        self.seq, self.head = seq, head
+
+
+def _copies(parts: Parts, camera: str, wanted: bytes, say: Say) -> Iterator[Wrong]:
+    """The signed copies carry the pictures of the originals, no more, no fewer, in their order."""
+    found, names = hashlib.sha256(), [name for name in sorted(parts) if name.startswith(f"{COPY}{camera}/")]
+    for name in names:
+        try:
+            stream = Stream(parts[name])
+            for pictures in _pictures(stream):
+                found.update(pictures)
+        except Wrong as wrong:
+            yield wrong
+    if names and found.digest() != wanted:
+        yield Wrong(names[0], "does not carry the pictures of the originals under video/")
+    elif names:
+        say(f"{COPY}{camera}: carries the same pictures; its C2PA signature is for a program that reads C2PA")
+
+
+def _pictures(stream: Stream) -> Iterator[bytes]:
+    """SHA-256 over the moof and mdat boxes of each fragment of a file that others have put boxes of their own into."""
+    inside, track, digest = False, 0, hashlib.sha256()
+    while not stream.ended():
+        head, left = stream.head()
+        if head[4:] == b"moof":
+            if left > LARGEST_BOX:
+                raise Wrong(stream.name, f"has a box of {left:,} bytes: too large")
+            moof = head + b"".join(stream.through(left))
+            if track != _SOUND:
+                digest = hashlib.sha256()
+            track, inside = int.from_bytes(moof[44:48], "big"), True
+            digest.update(moof)
+        elif head[4:] == b"mdat" and inside:
+            digest.update(head)
+            for piece in stream.through(left):
+                digest.update(piece)
+            inside = False
+            if track != _SOUND:
+                yield digest.digest()
+        else:
+            for _ in stream.through(left):
+                pass
+
+
+# the time-stamp (RFC 3161): only what is needed to say that an authority signed this manifest's SHA-256, and when
+
+_SIGNED_DATA, _TST_INFO = bytes.fromhex("2a864886f70d010702"), bytes.fromhex("2a864886f70d0109100104")
+_MESSAGE_DIGEST, _CONTENT_TYPE = bytes.fromhex("2a864886f70d010904"), bytes.fromhex("2a864886f70d010903")
+_SHA: Final[Mapping[bytes, hashes.HashAlgorithm]] = {
+    bytes.fromhex("608648016503040201"): hashes.SHA256(),
+    bytes.fromhex("608648016503040202"): hashes.SHA384(),
+    bytes.fromhex("608648016503040203"): hashes.SHA512(),
+}
+_STAMPING: Final = "1.3.6.1.5.5.7.3.8"
+
+Der = tuple[int, bytes, bytes]
+"""Tag, content, the whole."""
+
+
+def _der(data: bytes) -> list[Der]:
+    """The values that stand one after another in DER; raises Wrong."""
+    found, place = list[Der](), 0
+    while place < len(data):
+        head = place + 2
+        length = data[place + 1] if place + 1 < len(data) else 0x80
+        if length >= 0x80:
+            many = length & 0x7F
+            length, head = int.from_bytes(data[head : head + many], "big"), head + many
+            if not 1 <= many <= 4:
+                raise Wrong(TIMESTAMP, "is not DER")
+        if head + length > len(data):
+            raise Wrong(TIMESTAMP, "is cut")
+        found.append((data[place], data[head : head + length], data[place : head + length]))
+        place = head + length
+    return found
+
+
+def _timestamp(token: bytes, manifest: bytes, tsa: bytes | None, say: Say) -> None:
+    """Check a TimeStampResp over the manifest. Raises Wrong."""
+    try:
+        moment, cert = _stamped(token, hashlib.sha256(manifest).digest())
+        trusted = x509.load_pem_x509_certificates(tsa) if tsa is not None else []
+    except (IndexError, KeyError, ValueError) as error:
+        raise Wrong(TIMESTAMP, f"is no time-stamp that can be read here: {error}") from error
+    except InvalidSignature as error:
+        raise Wrong(TIMESTAMP, "its signature does not fit: it was changed") from error
+    name, print_ = cert.subject.rfc4514_string(), cert.fingerprint(hashes.SHA256()).hex()
+    say(f"{TIMESTAMP}: {MANIFEST} existed at {moment}, says {name}")
+    if tsa is None:
+        say(f"  hand in that authority's certificate with --tsa, or compare its SHA-256: {print_}")
+    elif not any(_vouches(one, cert) for one in trusted):
+        raise Wrong(TIMESTAMP, f"is signed by {name} ({print_}), for whom no certificate you handed in vouches")
+    else:
+        say("  its certificate is one that you trust")
+
+
+def _vouches(trusted: x509.Certificate, cert: x509.Certificate) -> bool:
+    try:
+        if trusted != cert:
+            cert.verify_directly_issued_by(trusted)
+    except (InvalidSignature, TypeError, ValueError):
+        return False
+    return True
+
+
+def _stamped(token: bytes, digest: bytes) -> tuple[str, x509.Certificate]:
+    """When an authority signed this digest, and its certificate. Raises Wrong, InvalidSignature, or for what is cut."""
+    status, content = _der(_der(token)[0][1])
+    oid, wrapped = _der(content[1])
+    fields = _der(_der(wrapped[1])[0][1])
+    inner = _der(fields[2][1])
+    if int.from_bytes(_der(status[1])[0][1], "big") > 1 or (oid[1], inner[0][1]) != (_SIGNED_DATA, _TST_INFO):
+        raise Wrong(TIMESTAMP, "the authority refused, or it is no time-stamp")
+    info = _der(inner[1][1])[0][1]
+    told = _der(_der(info)[0][1])
+    algorithm, imprint = _der(told[2][1])
+    if not isinstance(_SHA[_der(algorithm[1])[0][1]], hashes.SHA256) or imprint[1] != digest:
+        raise Wrong(TIMESTAMP, f"is over something else than {MANIFEST}")
+    certs = [x509.load_der_x509_certificate(one[2]) for tag, body, _ in fields if tag == 0xA0 for one in _der(body)]
+    signer = _der(_der(fields[-1][1])[0][1])
+    serial = int.from_bytes(_der(signer[1][1])[1][1], "big", signed=True)
+    issuer = _der(signer[1][1])[0][2]
+    cert = next((one for one in certs if one.serial_number == serial and one.issuer.public_bytes() == issuer), None)
+    if cert is None:
+        raise Wrong(TIMESTAMP, "does not carry the certificate of who signed it")
+    if _STAMPING not in {
+        one.dotted_string for one in cert.extensions.get_extension_for_class(x509.ExtendedKeyUsage).value
+    }:
+        raise Wrong(TIMESTAMP, "is signed with a key that is not for time-stamps")
+    by = _SHA[_der(signer[2][1])[0][1]]
+    signed = b"\x31" + signer[3][2][1:]
+    said = {(parts := _der(one[1]))[0][1]: _der(parts[1][1])[0][1] for one in _der(signer[3][1])}
+    if said.get(_MESSAGE_DIGEST) != hashlib.new(by.name, info).digest() or said.get(_CONTENT_TYPE) != _TST_INFO:
+        raise Wrong(TIMESTAMP, "its signature is over something else")
+    _fits(cert, signer[5][1], signed, by)
+    at = told[4][1].decode()
+    if told[4][0] != 0x18 or not at[:14].isdigit() or not at.endswith("Z"):
+        raise Wrong(TIMESTAMP, "does not say when")
+    if (
+        not cert.not_valid_before_utc
+        <= (moment := datetime.strptime(f"{at[:14]}+0000", "%Y%m%d%H%M%S%z"))
+        <= cert.not_valid_after_utc
+    ):
+        raise Wrong(TIMESTAMP, f"its certificate was not valid at {moment}")
+    return moment.strftime("%Y-%m-%d %H:%M:%S UTC"), cert
+
+
+def _fits(cert: x509.Certificate, signature: bytes, data: bytes, by: hashes.HashAlgorithm) -> None:
+    match cert.public_key():
+        case rsa.RSAPublicKey() as key:
+            key.verify(signature, data, padding.PKCS1v15(), by)
+        case ec.EllipticCurvePublicKey() as key:
+            key.verify(signature, data, ec.ECDSA(by))
+        case _:
+            raise Wrong(TIMESTAMP, "has a kind of signature that is not known here: ask `openssl ts -verify`")
+
+
+# the zip: stored, manifest.json first, then by name, no time and no spare byte, so that every byte of it is known.
+# A streamed part (a recording) has its check sum behind it, for nobody knows it before the last byte has left.
+
+_LOCAL, _BEHIND, _LISTED, _END = b"PK\3\4", b"PK\7\10", b"PK\1\2", b"PK\5\6"
+_END_WIDE, _WHERE_WIDE = b"PK\6\6", b"PK\6\7"
+_WIDE: Final = 0xFFFFFFFF
+_DATE: Final = 0x21
+"""1980-01-01."""
+_LINE: Final = struct.Struct("<4sHHHHHHIIIHHHHHII")
+_LAST: Final = struct.Struct("<4sHHHHIIH")
+
+
+@dataclass(frozen=True)
+class Member:
+    """A part as a zip lists it. streamed: its check sum stands behind it."""
+
+    name: str
+    size: int
+    crc: int
+    streamed: bool
+
+    @property
+    def _wide(self) -> bytes:
+        many = 0 if self.streamed else self.size
+        return struct.pack("<HHQQ", 1, 16, many, many) if self.size >= _WIDE else b""
+
+    @property
+    def head(self) -> bytes:
+        """What stands before its bytes."""
+        name, wide = self.name.encode(), self._wide
+        crc, size = (0, 0) if self.streamed else (self.crc, self.size)
+        size = _WIDE if wide else size
+        fixed = struct.pack(
+            "<4sHHHHHIIIHH", _LOCAL, 45 if wide else 20, 8 if self.streamed else 0, 0, 0, _DATE, crc, size, size,
+            len(name), len(wide),
+        )  # fmt: skip
+        return fixed + name + wide
+
+    @property
+    def behind(self) -> bytes:
+        """What stands behind its bytes."""
+        if not self.streamed:
+            return b""
+        return struct.pack("<4sIQQ" if self._wide else "<4sIII", _BEHIND, self.crc, self.size, self.size)
+
+    def line(self, at: int) -> bytes:
+        """Its line in the list at the end of the zip. at: where its head begins."""
+        name, size = self.name.encode(), min(self.size, _WIDE)
+        more = (struct.pack("<QQ", self.size, self.size) if size == _WIDE else b"") + (
+            struct.pack("<Q", at) if at >= _WIDE else b""
+        )
+        extra = struct.pack("<HH", 1, len(more)) + more if more else b""
+        version = 45 if extra else 20
+        return _LINE.pack(
+            _LISTED, version | 3 << 8, version, 8 if self.streamed else 0, 0, 0, _DATE, self.crc, size, size, len(name),
+            len(extra), 0, 0, 0, 0o600 << 16, min(at, _WIDE),
+        ) + name + extra  # fmt: skip
+
+
+def listing(members: Iterable[Member]) -> bytes:
+    """The end of the zip of these parts: their list, and where it begins."""
+    at, lines = 0, []
+    for one in members:
+        lines.append(one.line(at))
+        at += len(one.head) + one.size + len(one.behind)
+    listed, many = b"".join(lines), len(lines)
+    wide = b""
+    if at >= _WIDE:
+        wide = struct.pack("<4sQHHIIQQQQ", _END_WIDE, 44, 45, 45, 0, 0, many, many, len(listed), at)
+        wide += struct.pack("<4sIQI", _WHERE_WIDE, 0, at + len(listed), 1)
+    return listed + wide + _LAST.pack(_END, 0, 0, many, many, len(listed), min(at, _WIDE), 0)
+
+
+def order(name: str) -> tuple[bool, str]:
+    """What parts are sorted by."""
+    return (name != MANIFEST, name)
 
 
 def pack(files: Mapping[str, bytes]) -> bytes:
-    """The one zip of these files: manifest.json, then the others by name; stored, of 1980-01-01, nothing else in it."""
-    out = io.BytesIO()
-    with zipfile.ZipFile(out, "w", zipfile.ZIP_STORED) as package:
-        for name in sorted(files, key=lambda name: (name != MANIFEST, name)):
-            head = zipfile.ZipInfo(name)
-            head.create_system = 3
-            package.writestr(head, files[name])
-    return out.getvalue()
+    """The one zip of these files."""
+    members = [
+        Member(name, len(files[name]), zlib.crc32(files[name]), streamed=False) for name in sorted(files, key=order)
+    ]
+    return b"".join([*(piece for one in members for piece in (one.head, files[one.name])), listing(members)])
 
 
-def _zip(place: Path) -> Parts:
-    """The parts of a package. Raises Wrong where its bytes are not exactly what `pack` makes of its parts."""
-    if not 22 <= place.stat().st_size <= LARGEST:
+def _zip(place: Path, findings: list[Wrong]) -> Parts:
+    """The parts of a package. Raises Wrong where it has a byte that is none of its parts, nor what a zip says of them.
+
+    What does not fit at the edge of one part is that part's finding.
+    """
+    size = place.stat().st_size
+    if not 22 <= size <= LARGEST:
         raise Wrong(place.name, f"is no package: too short, or longer than {LARGEST} bytes")
-    data = place.read_bytes()
-    try:
-        with zipfile.ZipFile(io.BytesIO(data)) as package:
-            heads = package.infolist()
-            if len(heads) > MOST_PARTS or sum(head.file_size for head in heads) > len(data):
-                raise Wrong(place.name, "is no package of this house: too many parts, or they are compressed")
-            found = {_name(head.filename, place.name): package.read(head) for head in heads}
-    except (zipfile.BadZipFile, NotImplementedError, RuntimeError, EOFError, ValueError) as error:
-        raise error if isinstance(error, Wrong) else Wrong(place.name, f"was changed: {error}") from error
-    again = pack(found)
-    if again != data:
-        at = next((at for at, (one, other) in enumerate(zip(again, data, strict=False)) if one != other), len(again))
-        raise Wrong(place.name, f"has bytes that are none of its parts (from byte {at} on): it was changed")
-    return {name: functools.partial(bytes, content) for name, content in found.items()}
+    with place.open("rb") as file:
+        members, end = _listed(file, size, place.name)
+        at, found = 0, dict[str, Part]()
+        for one in members:
+            file.seek(at)
+            if file.read(len(one.head)) != one.head:
+                findings.append(Wrong(one.name, "was changed: its head in the zip is another"))
+            start = at + len(one.head)
+            found[one.name] = Part(one.name, one.size, functools.partial(_between, place, start, one))
+            at = start + one.size + len(one.behind)
+            file.seek(at - len(one.behind))
+            if file.read(len(one.behind)) != one.behind:
+                findings.append(Wrong(one.name, "was changed: what stands behind it in the zip is another"))
+    if at != end or len(found) != len(members) or [*found] != sorted(found, key=order):
+        raise Wrong(place.name, "has bytes that are none of its parts, or its parts in another order: it was changed")
+    return found
+
+
+def _listed(file: BinaryIO, size: int, where: str) -> tuple[list[Member], int]:
+    """The parts that a zip lists, and where the list begins; raises Wrong unless the end is exactly what they make."""
+    file.seek(size - _LAST.size)
+    mark, _, _, many, _, length, at, _ = _LAST.unpack(file.read(_LAST.size))
+    if mark == _END and at == _WIDE and size >= 98:
+        file.seek(size - 98)
+        at = struct.unpack("<48xQ", file.read(56))[0]
+    if mark != _END or many > MOST_PARTS or at + length > size or length > MOST_PARTS * 300:
+        raise Wrong(where, "is cut, or no package: the list of its parts is not at its end")
+    file.seek(at)
+    end = file.read(size - at)
+    members, place = list[Member](), 0
+    for _ in range(many):
+        if place + _LINE.size > len(end):
+            raise Wrong(where, "was changed: the list of its parts is too short")
+        line = _LINE.unpack_from(end, place)
+        name = end[place + _LINE.size : place + _LINE.size + line[10]].decode("ascii", "replace")
+        wide = (
+            struct.unpack_from("<4xQ", end, place + _LINE.size + line[10])
+            if line[8] == _WIDE and line[11] >= 20
+            else ()
+        )
+        members.append(Member(_name(name, where), wide[0] if wide else line[8], line[7], bool(line[3] & 8)))
+        place += _LINE.size + line[10] + line[11]
+    if sum(one.size for one in members) > size or listing(members) != end:
+        raise Wrong(where, "was changed: the list of its parts does not fit them")
+    return members, at
+
+
+def _between(place: Path, start: int, member: Member) -> Iterator[bytes]:
+    """The bytes of a part; raises Wrong after the last when they do not fit its check sum."""
+    crc, left = 0, member.size
+    with place.open("rb") as file:
+        file.seek(start)
+        while left and (piece := file.read(min(PIECE, left))):
+            crc, left = zlib.crc32(piece, crc), left - len(piece)
+            yield piece
+    if left or crc != member.crc:
+        raise Wrong(member.name, "was changed: its bytes do not fit the check sum of the zip")
 
 
 def _name(name: str, where: str) -> str:
@@ -557,7 +1124,13 @@ def _folder(place: Path) -> Parts:
     for name, path in found.items():
         if path.is_symlink():
             raise Wrong(name, "leads elsewhere: a package has no such files")
-    return {name: path.read_bytes for name, path in found.items()}
+    return {name: Part(name, path.stat().st_size, functools.partial(_whole, path)) for name, path in found.items()}
+
+
+def _whole(path: Path) -> Iterator[bytes]:
+    with path.open("rb") as file:
+        while piece := file.read(PIECE):
+            yield piece
 
 
 def _text(data: bytes, where: str) -> str:
@@ -608,8 +1181,10 @@ def main(words: list[str] | None = None) -> int:
     asked = argparse.ArgumentParser(prog="verify.py", description="Check an export package, offline.")
     asked.add_argument("package", nargs="?", type=Path, default=Path(__file__).parent, help="default: where this lies")
     asked.add_argument("--policy", type=Path, help="your own copy of the oversight policy")
+    asked.add_argument("--tsa", type=Path, help="certificates (PEM) of the time-stamping authority that you trust")
     given = asked.parse_args(words)
-    findings = check(given.package, given.policy.read_bytes() if given.policy else None, _print)
+    policy, tsa = (one.read_bytes() if one else None for one in (given.policy, given.tsa))
+    findings = check(given.package, policy, _print, tsa)
     unknown = [str(one) for one in findings if isinstance(one, Unknown)]
     for line in ending([str(one) for one in findings if not isinstance(one, Unknown)], unknown):
         _print(line)
