@@ -1,7 +1,7 @@
 """Proving a password to a camera: digest (RFC 7616, RFC 2617) and, where nothing better is offered, basic.
 
-The password never leaves this process with digest. Basic shows it to everyone on the way unless the line is TLS;
-many cameras offer nothing else, so `weak` tells it and the caller may refuse.
+The password never leaves this process with digest. Basic shows it to everyone on the way unless the line is TLS:
+`weak` tells it, and without TLS it is used only where the credentials allow it.
 """
 
 import hashlib
@@ -24,10 +24,11 @@ _HASHES: Mapping[str, Callable[[bytes], str]] = {
 
 
 class Login(msgspec.Struct, frozen=True):
-    """Who we are to the camera."""
+    """Who we are to the camera. basic: the password may be shown to those on the way."""
 
     user: str
     password: str
+    basic: bool = False
 
     def __repr__(self) -> str:  # a password gets into no log
         return f"Login({self.user!r})"
@@ -52,12 +53,18 @@ class Challenge(msgspec.Struct, frozen=True):
 
 
 def parse_login(text: str) -> Login:
-    """`user:password`, each percent-decoded. Raises `Refused(INVALID)` without a colon or with control characters."""
-    user, colon, password = text.strip("\r\n").partition(":")
+    """`user:password`, each percent-decoded; a second line `basic` allows that way of proving it without TLS.
+
+    Raises `Refused(INVALID)` without a colon, with control characters, or with another second line.
+    """
+    first, *more = text.strip("\r\n").splitlines() or [""]
+    user, colon, password = first.partition(":")
     user, password = unquote(user), unquote(password)
-    if not colon or not user or not (user + password).isprintable() or ":" in user:
-        raise Refused(Kind.INVALID, "credentials of a camera: user:password on one line", credentials="rtsp.login")
-    return Login(user, password)
+    if not colon or not user or not (user + password).isprintable() or ":" in user or more not in ([], ["basic"]):
+        raise Refused(
+            Kind.INVALID, "credentials of a camera: user:password on its first line", credentials="rtsp.login"
+        )
+    return Login(user, password, bool(more))
 
 
 def choose(headers: Iterable[str]) -> Challenge | None:

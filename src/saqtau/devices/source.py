@@ -1,0 +1,40 @@
+"""A camera's stream by its address: who plays it, and how long to wait before the next try."""
+
+import ssl
+from collections.abc import Callable
+from random import Random
+from typing import Never
+from urllib.parse import urlsplit
+
+from saqtau.devices.rtsp import client as rtsp
+from saqtau.kernel.clock import Clock
+from saqtau.kernel.errors import Kind, Refused
+from saqtau.video.access_unit import Unit
+
+FIRST_PAUSE, LONGEST_PAUSE = 0.2, 30.0  # s
+SILENCE = 10.0  # s
+
+
+def pause(tries: int, random: Random) -> float:
+    """Seconds before the next try after `tries` failures in a row: doubling, and never all cameras at once."""
+    return min(LONGEST_PAUSE, FIRST_PAUSE * 2.0 ** min(tries, 16)) * random.uniform(0.5, 1.0)
+
+
+async def play(
+    address: str, *, credentials: str | None, audio: bool, clock: Clock, on_units: Callable[[list[Unit]], None],
+    trust: ssl.SSLContext | None = None, silence: float = SILENCE,
+) -> Never:  # fmt: skip
+    """Play a stream until cancelled.
+
+    credentials: "user:password". on_units is called on the event loop with what one read completed, and must not
+    block. silence: seconds without picture after which the stream is given up. trust: whom to believe over TLS.
+    Raises `Refused` with stream="address|unreachable|denied|not_found|no_video|silent|lost|broken".
+    """
+    match urlsplit(address).scheme.lower():
+        case "rtsp" | "rtsps":
+            await rtsp.play(
+                address, credentials=credentials, audio=audio, clock=clock, on_units=on_units, trust=trust,
+                silence=silence,
+            )  # fmt: skip
+        case scheme:
+            raise Refused(Kind.INVALID, f"{scheme}: no such stream", stream="address")
