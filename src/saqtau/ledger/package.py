@@ -151,7 +151,7 @@ def pack(files: Files) -> bytes:
 def stream(files: Files, streamed: Iterable[Streamed]) -> tuple[int, Iterator[bytes]]:
     """The zip of these files and of parts that are read while it leaves: how many bytes it has, and they.
 
-    Refused(INVALID) names `file` or `package`. The iterator raises ValueError when a part has another size than it said.
+    Refused(INVALID) names `file` or `package`. The iterator raises ValueError where a part has not the size it said.
     """
     parts = sorted(streamed, key=lambda one: verifier.order(one.name))
     _check({**files, **{one.name: b"" for one in parts}})
