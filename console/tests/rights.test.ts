@@ -4,12 +4,13 @@ import { historyPurposes, itemPurposes } from '../src/item/purpose';
 import { makesCodes, pagesOf, registersOf, watchesUnits } from '../src/shell/rights';
 
 test('a role sees the pages that open for it and no other', () => {
-	expect(pagesOf(['operator'])).toEqual(['room', 'registers', 'two_people']);
-	expect(pagesOf(['inspector'])).toEqual(['room', 'registers', 'plates', 'two_people']);
-	expect(pagesOf(['auditor'])).toEqual(['room', 'registers', 'plates', 'oversight', 'two_people']);
-	expect(pagesOf(['administrator'])).toEqual(['registers', 'two_people']);
+	expect(pagesOf(['operator'])).toEqual(['room', 'wall', 'cameras', 'registers', 'two_people']);
+	expect(pagesOf(['inspector'])).toEqual(['room', 'cameras', 'registers', 'plates', 'two_people']);
+	expect(pagesOf(['auditor'])).toEqual(['room', 'wall', 'cameras', 'registers', 'plates', 'oversight', 'two_people']);
+	expect(pagesOf(['administrator'])).toEqual(['cameras', 'registers', 'two_people']);
 	expect(pagesOf(['patrol'])).toEqual([]);
-	expect(pagesOf(['patrol', 'operator'])).toEqual(['room', 'registers', 'two_people']);
+	expect(pagesOf(['school_officer'])).toEqual(['wall', 'cameras']);
+	expect(pagesOf(['patrol', 'operator'])).toEqual(['room', 'wall', 'cameras', 'registers', 'two_people']);
 });
 test('the list of vehicles is for those who may read it', () => {
 	expect(registersOf(['operator'])).not.toContain('vehicles');

@@ -1,8 +1,9 @@
 // Which pages a role sees. The server decides what may be read; this only keeps doors that would not open out of sight.
 import { historyPurposes } from '../item/purpose';
 import { seesPage } from '../two_people/may';
+import { seesCameras, seesWall } from '../video/may';
 
-export type Page = 'room' | 'registers' | 'plates' | 'oversight' | 'two_people';
+export type Page = 'room' | 'wall' | 'cameras' | 'registers' | 'plates' | 'oversight' | 'two_people';
 export type Register = 'cameras' | 'units' | 'officers' | 'vehicles';
 
 const ROOM = ['operator', 'duty_officer', 'inspector', 'prosecutor', 'auditor'];
@@ -12,6 +13,8 @@ const one = (roles: readonly string[], of: readonly string[]): boolean => roles.
 export function pagesOf(roles: readonly string[]): Page[] {
 	const pages: Page[] = [];
 	if (one(roles, ROOM)) pages.push('room');
+	if (seesWall(roles)) pages.push('wall');
+	if (seesCameras(roles)) pages.push('cameras');
 	if (one(roles, [...ROOM, 'administrator'])) pages.push('registers');
 	if (historyPurposes(roles).length) pages.push('plates');
 	if (one(roles, ['prosecutor', 'auditor'])) pages.push('oversight');

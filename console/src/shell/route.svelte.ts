@@ -6,7 +6,9 @@ addEventListener('hashchange', () => (parts = read()));
 
 export const route = {
 	get page(): string { return parts[0] ?? ''; },
-	get rest(): string | null { return parts[1] ?? null; }
+	get rest(): string | null { return parts[1] ?? null; },
+	/** All after the page. */
+	get more(): readonly string[] { return parts.slice(1); }
 };
 
 export function go(...to: string[]): void {
