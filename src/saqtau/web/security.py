@@ -13,7 +13,6 @@ _SOURCES: Final = {
     "default-src": "'self'",
     "img-src": "'self' data: blob:",  # crops as blobs, MapLibre's sprites as data
     "media-src": "'self' blob:",  # pictures of cameras come through MediaSource
-    "media-src": "'self' blob:",  # the live picture and the recording, fed by the page itself
     "worker-src": "'self' blob:",  # MapLibre's worker
     "style-src": "'self'",
     "style-src-attr": "'unsafe-inline'",  # widths of bars; no sheet and no script can be written in
