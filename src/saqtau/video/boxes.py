@@ -89,15 +89,11 @@ def uuid_box(uuid: bytes, payload: bytes) -> bytes:
     return _box(b"uuid", uuid, payload)
 
 
-def init_segment(parameters: Parameters, start: int = 0) -> bytes:
-    """`ftyp` and `moov`: what a decoder is told before the first fragment. Raises `Refused(INVALID)` on broken sets.
-
-    start: picture time (90 kHz) that a player shows as zero. Zero leaves media time UTC; the fragments are the same.
-    """
-    tracks, extends = [_track(PICTURES, VIDEO_CLOCK, start, parameters, None)], [_trex(PICTURES)]
+def init_segment(parameters: Parameters) -> bytes:
+    """`ftyp` and `moov`: what a decoder is told before the first fragment. Raises `Refused(INVALID)` on broken sets."""
+    tracks, extends = [_track(PICTURES, VIDEO_CLOCK, parameters, None)], [_trex(PICTURES)]
     if parameters.audio is not None:
-        rate = parameters.audio.rate
-        tracks.append(_track(SOUND, rate, start * rate // VIDEO_CLOCK, parameters, parameters.audio))
+        tracks.append(_track(SOUND, parameters.audio.rate, parameters, parameters.audio))
         extends.append(_trex(SOUND))
     header = struct.pack(">IIIIIH10x", 0, 0, VIDEO_CLOCK, 0, 0x10000, 0x100) + _MATRIX + bytes(24)
     moov = _box(
@@ -109,11 +105,44 @@ def init_segment(parameters: Parameters, start: int = 0) -> bytes:
     return _box(b"ftyp", b"iso6\0\0\0\0iso6cmfc") + moov
 
 
+def starting_at(init: bytes, start: int) -> bytes:
+    """The same `ftyp` and `moov` for a player that shows media time `start` (90 kHz) as zero.
+
+    An edit list says so (ISO 14496-12, 8.6.6: in a fragmented file, a duration of zero means all of it).
+    """
+
+    def edited(trak: bytes) -> bytes:
+        children = _children(trak)
+        rate = next(struct.unpack_from(">I", mdia, 28)[0] for kind, mdia in children if kind == b"mdia")
+        edit = struct.pack(">IQQHH", 1, 0, start * rate // VIDEO_CLOCK, 1, 0)
+        parts = [
+            data + _box(b"edts", _full(b"elst", 1, 0, edit)) if kind == b"tkhd" else data for kind, data in children
+        ]
+        return _box(b"trak", *parts)
+
+    parts = list[bytes]()
+    for kind, data in _children(_box(b"init", init)):
+        if kind == b"moov":
+            parts.append(
+                _box(b"moov", *(edited(child) if name == b"trak" else child for name, child in _children(data)))
+            )
+        else:
+            parts.append(data)
+    return b"".join(parts)
+
+
+def _children(box: bytes) -> list[tuple[bytes, bytes]]:
+    return [
+        (child.kind, box[child.start : child.start + child.size])
+        for child in walk(lambda start, size: box[start : start + size], len(box), 8)
+    ]
+
+
 def _trex(track: int) -> bytes:
     return _full(b"trex", 0, 0, struct.pack(">IIIII", track, 1, 0, 0, 0))
 
 
-def _track(number: int, rate: int, start: int, parameters: Parameters, audio: Audio | None) -> bytes:
+def _track(number: int, rate: int, parameters: Parameters, audio: Audio | None) -> bytes:
     if audio is None:
         size = struct.pack(">II", parameters.width << 16, parameters.height << 16)
         volume, handler, header, entry = 0, b"vide", _full(b"vmhd", 0, 1, bytes(8)), _pictures_entry(parameters)
@@ -137,9 +166,7 @@ def _track(number: int, rate: int, start: int, parameters: Parameters, audio: Au
         minf,
     )
     tkhd = _full(b"tkhd", 0, 3, struct.pack(">IIIII8xHHHH", 0, 0, number, 0, 0, 0, 0, volume, 0), _MATRIX, size)
-    # ISO 14496-12 8.6.6: in a fragmented file a duration of zero means "all of it, from media time `start`"
-    edits = _box(b"edts", _full(b"elst", 1, 0, struct.pack(">IQQHH", 1, 0, start, 1, 0))) if start else b""
-    return _box(b"trak", tkhd, edits, mdia)
+    return _box(b"trak", tkhd, mdia)
 
 
 def _pictures_entry(parameters: Parameters) -> bytes:

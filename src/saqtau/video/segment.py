@@ -7,7 +7,7 @@ end is entered as a gap. A file that is damaged before its end is kept as it is,
 import errno
 import hashlib
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Final
 
@@ -16,7 +16,7 @@ import msgspec
 from saqtau.kernel.clock import Instant
 from saqtau.kernel.errors import Kind, Refused
 from saqtau.video.boxes import CLOSE, GAP, LARGEST_HEAD, PICTURES, SEGMENT, SOUND, TICKS, Box, clock_of, moof_of, walk
-from saqtau.video.chain import Broken, Fault, LinkKind, digest, link
+from saqtau.video.chain import Broken, Fault, LinkKind, Row, digest, follow, link
 from saqtau.video.fragment import gap_link, gap_of
 from saqtau.video.gap import Gap, GapKind
 from saqtau.video.segment_file import (
@@ -29,7 +29,7 @@ from saqtau.video.segment_file import (
 )
 from saqtau.video.segment_writer import SegmentWriter, Written
 
-__all__ = ["LinkAt", "Scan", "Segment", "SegmentWriter", "Written", "repair", "scan"]
+__all__ = ["LinkAt", "Scan", "Segment", "SegmentWriter", "Written", "chain_after", "digests", "repair", "scan"]
 
 
 class LinkAt(msgspec.Struct, frozen=True, gc=False):
@@ -55,7 +55,7 @@ class LinkAt(msgspec.Struct, frozen=True, gc=False):
 
 
 class Scan(msgspec.Struct, frozen=True):
-    """A file, read from its beginning. head: bytes before the first link; end: bytes that are whole.
+    """A file, read from its beginning. Bytes: init: `ftyp` and `moov`; head: before the first link; end: all whole.
 
     broken: the closing box tells another story than the links. `digest` of links and `segment.chain` are empty unless
     the file was followed.
@@ -64,6 +64,7 @@ class Scan(msgspec.Struct, frozen=True):
     segment: Segment
     note: SegmentNote
     links: tuple[LinkAt, ...]
+    init: int
     head: int
     end: int
     broken: Broken | None
@@ -109,7 +110,7 @@ def scan(path: Path, *, followed: bool = True) -> Scan:
 
 def _scan(file: int, path: Path, *, followed: bool) -> Scan:
     data, size = _File(file), os.fstat(file).st_size
-    note, head = _head(data, size, path)
+    note, init, head = _head(data, size, path)
     tally = Tally(note.camera, note.place, path, note.first, bytes.fromhex(note.previous))
     tally.size, links, close = head, list[LinkAt](), None
     for found in _links(data, size, head, note):
@@ -125,18 +126,44 @@ def _scan(file: int, path: Path, *, followed: bool) -> Scan:
         raise Refused(Kind.NOT_FOUND, f"{path}: no whole link", segment="video.empty")
     end, broken = tally.size, None
     if close is not None:
-        tally.size = size
+        closing, tally.size = size - end, size
         if not followed:
             tally.chain = bytes.fromhex(close.chain)
         told = CloseNote(1, links[-1].seq, len(links), tally.frames, tally.chain.hex(), tally.ended)
-        broken = None if told == close else Broken(Fault.CHANGED, links[-1].seq, close.last)
+        exact = told == close and closing == len(close_bytes(tally.segment(closed=True)))
+        broken = None if exact else Broken(Fault.CHANGED, links[-1].seq, close.last)
     elif not followed:
         tally.chain = b""
-    return Scan(tally.segment(closed=close is not None), note, tuple(links), head, end, broken)
+    return Scan(tally.segment(closed=close is not None), note, tuple(links), init, head, end, broken)
 
 
-def _head(data: _File, size: int, path: Path) -> tuple[SegmentNote, int]:
-    """The note of a file, and the bytes before its first link."""
+def digests(path: Path, links: Iterable[LinkAt]) -> list[Row]:
+    """These links of a file without their bytes, hashed. Raises OSError."""
+    file = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        data = _File(file)
+        return [Row(one.seq, one.at, one.kind, data.digest(one.offset, one.size)) for one in links]
+    finally:
+        os.close(file)
+
+
+def chain_after(path: Path, found: Scan, seq: int) -> bytes:
+    """The chain after link `seq` of a scanned file; that before its first link for `first - 1`.
+
+    Hashes what is not known already. Raises OSError, `Refused(CONFLICT)` when a sequence is missing in the file.
+    """
+    segment = found.segment
+    if seq == segment.last and segment.chain:
+        return segment.chain
+    rows = digests(path, (one for one in found.links if one.seq <= seq))
+    head = follow(segment.camera, segment.previous, segment.first, rows)
+    if isinstance(head, Broken):
+        raise Refused(Kind.CONFLICT, f"{path}: link {head.expected} is missing", segment="video.broken")
+    return head
+
+
+def _head(data: _File, size: int, path: Path) -> tuple[SegmentNote, int, int]:
+    """The note of a file, the bytes before it, and the bytes before the first link."""
     for box in walk(data.read, size):
         if box.kind == b"uuid":
             if box.uuid != SEGMENT or box.size > _LARGEST_NOTE:
@@ -147,7 +174,7 @@ def _head(data: _File, size: int, path: Path) -> tuple[SegmentNote, int]:
                 break
             if note.v != 1 or len(note.previous) != 64 or note.first < 0 or not note.previous.isalnum():
                 break
-            return note, box.start + box.size
+            return note, box.start, box.start + box.size
         if box.kind not in {b"ftyp", b"moov"}:
             break
     raise Refused(Kind.INVALID, f"{path}: not a file of ours", segment="video.head")
