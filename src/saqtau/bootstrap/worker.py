@@ -3,13 +3,14 @@
 import asyncio
 import os
 from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import Any
 
 from prometheus_client import REGISTRY, write_to_textfile
 
 from saqtau import roads
 from saqtau.bootstrap.ground import Ground, ids, links, now
-from saqtau.engine import outbox, sealing, silence, store
+from saqtau.engine import outbox, sealing, silence, store, video_watch
 from saqtau.engine.atlas import Whereabouts, open_atlas
 from saqtau.engine.blobs import Blobs
 from saqtau.engine.claims import committed
@@ -62,9 +63,9 @@ async def work(ground: Ground, stop: asyncio.Event) -> None:
         _, parcels = await expire_due(pool, ground.desks, now(), ids, ground.calendar)
         await outbox.publish(js, pool, parcels)
 
-    async def listen() -> None:
+    async def tell_of(watch: Callable[..., Awaitable[Any]]) -> None:
         async with pool.acquire() as pg:
-            parcels = await silence.listen(pg, ground.desks, now(), ids, ground.calendar)
+            parcels = await watch(pg, ground.desks, now(), ids, ground.calendar)
         await outbox.publish(js, pool, parcels)
 
     async def refresh() -> None:
@@ -92,7 +93,8 @@ async def work(ground: Ground, stop: asyncio.Event) -> None:
         every(0.25, "deadlines", expire, stop),
         every(1.0, "registers", refresh, stop),
         every(1.0, "outbox", lambda: outbox.sweep(pool, js, now()), stop),
-        every(5.0, "silence", listen, stop),
+        every(5.0, "silence", partial(tell_of, silence.listen), stop),
+        every(5.0, "cameras", partial(tell_of, video_watch.look), stop),
         every(30.0, "window", forget, stop),
         every(60.0, "retention", keep_house, stop),
         every(10.0, "metrics", tell, stop),

@@ -10,11 +10,13 @@ from saqtau.kernel.desk import RULE, Desk, Desks
 from saqtau.kernel.errors import Kind, Refused
 from saqtau.kernel.ids import Ids
 from saqtau.kernel.item import Action, Actor, Fire, Item, Open, Transition
-from saqtau.kernel.signal import Signal, UnitHeld, UnitStatus
+from saqtau.kernel.signal import FootageWanted, Signal, UnitHeld, UnitStatus
 from saqtau.kernel.terms import Calendar
 
 DEEPEST: Final = 8
 """How many reactions may follow from each other."""
+CARRIED_OUT: Final = (UnitStatus, FootageWanted)
+"""Signals that the engine itself carries out: a step that tells one is worked out as a chain."""
 EVERYWHERE: Final = frozenset(range(1, 100))
 
 
@@ -34,6 +36,7 @@ class Chain:
         self.calendar = calendar
         self.steps: list[Transition] = []
         self.wanted: dict[str, tuple[str, str | None]] = {}
+        self.footage: list[FootageWanted] = []  # what is to be kept of recordings
         self._items: dict[str, Item] = {}  # as they are after the steps so far; all of them locked or new
         self._whole: set[str] = set()  # eldest items whose family is complete here
         self._units: dict[str, UnitNow] = {}
@@ -93,6 +96,8 @@ class Chain:
     async def _deliver(self, signal: Signal, teller: Item, depth: int) -> None:
         if isinstance(signal, UnitStatus):
             await self._hold(signal, teller, depth)
+        if isinstance(signal, FootageWanted):
+            self.footage.append(signal)
         reacting = listeners(self.desks, type(signal))
         if not reacting:
             return

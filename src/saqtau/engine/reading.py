@@ -13,6 +13,7 @@ from saqtau.engine.lines import REVIEWS, ItemLine, concerned, item_line
 from saqtau.engine.store import see
 from saqtau.kernel.access import UNBOUND, Action, Grant, Purpose, Viewer
 from saqtau.kernel.clock import Instant
+from saqtau.kernel.compartment import hidden_from
 from saqtau.kernel.desk import Desks
 from saqtau.kernel.errors import Kind, Refused
 from saqtau.kernel.item import Entry, Item
@@ -173,6 +174,7 @@ async def read_queue(
             rows = await pg.fetch(
                 f"select {items.COLUMNS} from item where (ended is not null) = $1 "  # noqa: S608
                 "and ($2::text is null or desk = $2) and ($3::text is null or unit = $3) "
+                "and desk <> all($6) "
                 f"and case when desk = '{REVIEWS}' then data ->> 'officer' is distinct from $5 else true end "
                 "order by priority, opened desc, id limit $4",
                 ended,
@@ -180,6 +182,7 @@ async def read_queue(
                 own,
                 min(limit, ROWS),
                 grant.viewer.id,
+                list(hidden_from(desks.current.values(), grant.viewer.role)) if own is None else [],
             )
     return [item_line(desks, items.to_item(row)) for row in rows]
 

@@ -9,8 +9,8 @@ from typing import Any
 
 import msgspec
 
-from saqtau.engine import items
-from saqtau.engine.chain import EVERYWHERE, Chain, listeners
+from saqtau.engine import items, video_kept
+from saqtau.engine.chain import CARRIED_OUT, EVERYWHERE, Chain, listeners
 from saqtau.engine.failures import CROSSED, refusals
 from saqtau.engine.lines import Outgoing, StatusLine, tell_items, tell_status
 from saqtau.engine.units import lock_units, write_units
@@ -20,7 +20,7 @@ from saqtau.kernel.desk import Desks, spec
 from saqtau.kernel.errors import Kind, Refused
 from saqtau.kernel.ids import Ids
 from saqtau.kernel.item import Action, Actor, Item, Open, Transition
-from saqtau.kernel.signal import Status, UnitStatus
+from saqtau.kernel.signal import Status
 from saqtau.kernel.terms import Calendar
 
 _TRIES = 3
@@ -79,6 +79,7 @@ async def commit_chain(pg: Any, chain: Chain) -> Outcome:
     done = await apply(pg, chain.desks, *chain.steps) if chain.steps else NOTHING
     status = tell_status(await write_units(pg, chain.wanted, chain.now))
     await items.post(pg, status, chain.now)
+    await video_kept.hold(pg, chain.footage, chain.now, chain.ids)
     return Outcome(items=done.items, outbox=done.outbox + status)
 
 
@@ -132,7 +133,7 @@ async def _quick(
     """A step that tells nobody anything: two round trips, no lock. None when a desk would react."""
     found = await items.load(pg, item_id)
     step = life.fire(version(desks, found), found, edge, actor, data, now, calendar, rev=rev)
-    if any(isinstance(signal, UnitStatus) or listeners(desks, type(signal)) for signal in step.signals):
+    if any(isinstance(signal, CARRIED_OUT) or listeners(desks, type(signal)) for signal in step.signals):
         return None
     parcel = tell_items(desks, (step.item,))
     if not await items.write_step(pg, step, parcel[0]):

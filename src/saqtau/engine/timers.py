@@ -9,7 +9,7 @@ from typing import Any
 import structlog
 
 from saqtau.engine import items
-from saqtau.engine.chain import Chain, listeners
+from saqtau.engine.chain import CARRIED_OUT, Chain, listeners
 from saqtau.engine.failures import CROSSED
 from saqtau.engine.lines import Outgoing
 from saqtau.engine.store import apply, commit_chain, version
@@ -19,7 +19,6 @@ from saqtau.kernel.desk import CLOCK, Desks
 from saqtau.kernel.errors import Refused
 from saqtau.kernel.ids import Ids
 from saqtau.kernel.item import Actor, Item, Transition
-from saqtau.kernel.signal import UnitStatus
 from saqtau.kernel.terms import Calendar
 
 log = structlog.get_logger()
@@ -65,7 +64,7 @@ async def expire_batch(
                 log.warning("deadline cannot take effect", item=one.id, desk=one.desk, reason=refusal.message)
                 refused.append(one)
                 continue
-            if any(isinstance(signal, UnitStatus) or listeners(desks, type(signal)) for signal in step.signals):
+            if any(isinstance(signal, CARRIED_OUT) or listeners(desks, type(signal)) for signal in step.signals):
                 loud.append(one)
             else:
                 quiet.append(step)

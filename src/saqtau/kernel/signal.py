@@ -260,6 +260,7 @@ class FootageHeld(msgspec.Struct, frozen=True, tag=True):
     cameras: int
     recorded: int  # ms of picture kept
     missing: int  # ms of the wanted time without picture
+    wanted: int = 0  # ms that were asked for
 
 
 Signal = (

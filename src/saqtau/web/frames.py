@@ -24,6 +24,7 @@ class Audience(msgspec.Struct, frozen=True):
     queue: bool = True
     units: bool = True
     unit: str | None = None
+    hidden: frozenset[str] = frozenset()  # desks whose lines are not for this role
 
     def covers(self, region: int) -> bool:
         """Whether the region is one of its own."""
@@ -43,6 +44,7 @@ class Change(msgspec.Struct, frozen=True):
     body: bytes
     parting: bytes = b""  # what a unit is told that has lost the item: no facts
     concerns: str | None = None  # whose act it reviews: he does not hear it
+    desk: str = ""
 
 
 class Frame(msgspec.Struct, frozen=True):
@@ -80,7 +82,7 @@ def _item_change(seq: int, line: ItemLine) -> Change:
     parting = msgspec.structs.replace(line, title={}, lat=None, lon=None, unit=None, owner=None)
     return Change(
         seq, ITEMS, line.id, line.rev, line.region, line.unit, line.owner is None, _encode(line), _encode(parting),
-        concerned(line.desk, line.title),
+        concerned(line.desk, line.title), line.desk,
     )  # fmt: skip
 
 
@@ -88,7 +90,9 @@ def hears(audience: Audience, change: Change) -> bool:
     """Whether a console hears this. Tablets are not asked: they are found by their unit."""
     if not audience.covers(change.region):
         return False
-    return audience.queue if change.topic == ITEMS else audience.units
+    if change.topic == ITEMS:
+        return audience.queue and change.desk not in audience.hidden
+    return audience.units
 
 
 def encode_changes(changes: Sequence[Change], seq: int, unit: str | None = None) -> Frame:

@@ -9,6 +9,7 @@ from litestar.types import Receive, Scope, Send
 from saqtau.engine.reading import regions_of
 from saqtau.kernel.access import Action, Grant
 from saqtau.kernel.clock import SECOND
+from saqtau.kernel.compartment import hidden_from
 from saqtau.web.errors import TROUBLE
 from saqtau.web.frames import Audience
 from saqtau.web.live import Client, Hub
@@ -46,7 +47,14 @@ class Watch:
         regions = frozenset.intersection(*(regions_of(grant.viewer) for grant in self._grants.values()))
         if self._unit is not None:
             return Audience(regions, unit=self._unit)
-        return Audience(regions, queue=Action.WATCH_QUEUE in self._grants, units=Action.WATCH_UNITS in self._grants)
+        queue = self._grants.get(Action.WATCH_QUEUE)
+        desks = self._parts.desks.current.values()
+        return Audience(
+            regions,
+            queue=queue is not None,
+            units=Action.WATCH_UNITS in self._grants,
+            hidden=hidden_from(desks, queue.viewer.role) if queue is not None else frozenset(),
+        )
 
     def count(self, lines: int, rows: int) -> None:
         """So much has left."""

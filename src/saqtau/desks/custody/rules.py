@@ -217,7 +217,12 @@ def none_there(_data: Data, form: Data, call: Call) -> Data:
 
 def on_held(signal: FootageHeld, family: Sequence[Item]) -> tuple[Action, ...]:
     """The recorder has acknowledged every hold of an item."""
-    seen = {"cameras": signal.cameras, "recorded": signal.recorded, "missing": signal.missing}
+    seen = {
+        "cameras": signal.cameras,
+        "recorded": signal.recorded,
+        "missing": signal.missing,
+        "wanted": signal.wanted,
+    }
     ours = [one for one in family if one.id == signal.item and one.desk == "custody"]
     edge = "acknowledged" if signal.recorded else "nothing_there"
     return tuple(Fire(item=one.id, edge=edge, data=seen, by="recorder") for one in ours)

@@ -135,7 +135,12 @@ def tells(item: Item, edge: str | None, _form: Data) -> tuple[Signal, ...]:
 
 def on_held(signal: FootageHeld, family: Sequence[Item]) -> tuple[Action, ...]:
     """The recorder keeps it."""
-    seen = {"cameras": signal.cameras, "recorded": signal.recorded, "missing": signal.missing}
+    seen = {
+        "cameras": signal.cameras,
+        "recorded": signal.recorded,
+        "missing": signal.missing,
+        "wanted": signal.wanted,
+    }
     ours = [one for one in family if one.id == signal.item and one.desk == "street_cameras"]
     return tuple(Fire(item=one.id, edge="acknowledged", data=seen, by="recorder") for one in ours)
 
