@@ -22,13 +22,14 @@ PICTURES, SOUND = 1, 2
 SEGMENT: Final = uuid5(NAMESPACE_URL, "https://saqtau.example/segment").bytes
 GAP: Final = uuid5(NAMESPACE_URL, "https://saqtau.example/gap").bytes
 CLOSE: Final = uuid5(NAMESPACE_URL, "https://saqtau.example/close").bytes
+KEY, NOT_KEY = 0x02000000, 0x01010000
+"""Flags of a sample: it depends on no other; it does, and is no place to begin (ISO 14496-12, 8.8.3.1)."""
 LARGEST_HEAD = 1 << 20
 """Bytes of a box that is read as a whole (everything but `mdat`)."""
 TICKS = VIDEO_CLOCK // 1000
 """Ticks of picture time in a millisecond."""
 
 _MATRIX: Final = struct.pack(">9I", 0x10000, 0, 0, 0, 0x10000, 0, 0, 0, 0x40000000)
-_KEY, _NOT_KEY = 0x02000000, 0x01010000  # depends on no other / depends, and is no place to begin
 _NTP_EPOCH = 2_208_988_800  # seconds from 1900 to 1970
 _PRFT: Final = struct.Struct(">I4sIIQQ")
 _PRFT_SIZE = 32
@@ -75,18 +76,20 @@ class FragmentHead(msgspec.Struct, frozen=True, gc=False):
     frames: int
 
 
-def _box(kind: bytes, *parts: bytes) -> bytes:
+def box_of(kind: bytes, *parts: bytes) -> bytes:
+    """A box with this content."""
     body = b"".join(parts)
     return struct.pack(">I4s", len(body) + 8, kind) + body
 
 
-def _full(kind: bytes, version: int, flags: int, *parts: bytes) -> bytes:
-    return _box(kind, struct.pack(">I", version << 24 | flags), *parts)
+def full_box(kind: bytes, version: int, flags: int, *parts: bytes) -> bytes:
+    """A box with version and flags before its content."""
+    return box_of(kind, struct.pack(">I", version << 24 | flags), *parts)
 
 
 def uuid_box(uuid: bytes, payload: bytes) -> bytes:
     """A box of ours that every player steps over."""
-    return _box(b"uuid", uuid, payload)
+    return box_of(b"uuid", uuid, payload)
 
 
 def init_segment(parameters: Parameters) -> bytes:
@@ -96,85 +99,62 @@ def init_segment(parameters: Parameters) -> bytes:
         tracks.append(_track(SOUND, parameters.audio.rate, parameters, parameters.audio))
         extends.append(_trex(SOUND))
     header = struct.pack(">IIIIIH10x", 0, 0, VIDEO_CLOCK, 0, 0x10000, 0x100) + _MATRIX + bytes(24)
-    moov = _box(
+    moov = box_of(
         b"moov",
-        _full(b"mvhd", 0, 0, header, _LENGTH.pack(len(tracks) + 1)),
+        full_box(b"mvhd", 0, 0, header, _LENGTH.pack(len(tracks) + 1)),
         *tracks,
-        _box(b"mvex", *extends),
+        box_of(b"mvex", *extends),
     )
-    return _box(b"ftyp", b"iso6\0\0\0\0iso6cmfc") + moov
+    return box_of(b"ftyp", b"iso6\0\0\0\0iso6cmfc") + moov
 
 
-def starting_at(init: bytes, start: int) -> bytes:
-    """The same `ftyp` and `moov` for a player that shows media time `start` (90 kHz) as zero.
-
-    An edit list says so (ISO 14496-12, 8.6.6: in a fragmented file, a duration of zero means all of it).
-    """
-
-    def edited(trak: bytes) -> bytes:
-        children = _children(trak)
-        rate = next(struct.unpack_from(">I", mdia, 28)[0] for kind, mdia in children if kind == b"mdia")
-        edit = struct.pack(">IQQHH", 1, 0, start * rate // VIDEO_CLOCK, 1, 0)
-        parts = [
-            data + _box(b"edts", _full(b"elst", 1, 0, edit)) if kind == b"tkhd" else data for kind, data in children
-        ]
-        return _box(b"trak", *parts)
-
-    parts = list[bytes]()
-    for kind, data in _children(_box(b"init", init)):
-        if kind == b"moov":
-            parts.append(
-                _box(b"moov", *(edited(child) if name == b"trak" else child for name, child in _children(data)))
-            )
-        else:
-            parts.append(data)
-    return b"".join(parts)
-
-
-def _children(box: bytes) -> list[tuple[bytes, bytes]]:
+def children(box: bytes, skip: int = 8) -> list[tuple[bytes, bytes]]:
+    """The boxes within a box, as (four letters, bytes with the header); `skip` bytes stand before the first."""
     return [
         (child.kind, box[child.start : child.start + child.size])
-        for child in walk(lambda start, size: box[start : start + size], len(box), 8)
+        for child in walk(lambda start, size: box[start : start + size], len(box), skip)
     ]
 
 
 def _trex(track: int) -> bytes:
-    return _full(b"trex", 0, 0, struct.pack(">IIIII", track, 1, 0, 0, 0))
+    return full_box(b"trex", 0, 0, struct.pack(">IIIII", track, 1, 0, 0, 0))
 
 
 def _track(number: int, rate: int, parameters: Parameters, audio: Audio | None) -> bytes:
     if audio is None:
         size = struct.pack(">II", parameters.width << 16, parameters.height << 16)
-        volume, handler, header, entry = 0, b"vide", _full(b"vmhd", 0, 1, bytes(8)), _pictures_entry(parameters)
+        volume, handler, header, entry = 0, b"vide", full_box(b"vmhd", 0, 1, bytes(8)), _pictures_entry(parameters)
     else:
         size, volume, handler = bytes(8), 0x100, b"soun"
-        header, entry = _full(b"smhd", 0, 0, bytes(4)), _sound_entry(audio)
+        header, entry = full_box(b"smhd", 0, 0, bytes(4)), _sound_entry(audio)
     empty = bytes(4)
-    stbl = _box(
+    stbl = box_of(
         b"stbl",
-        _full(b"stsd", 0, 0, _LENGTH.pack(1), entry),
-        _full(b"stts", 0, 0, empty),
-        _full(b"stsc", 0, 0, empty),
-        _full(b"stsz", 0, 0, bytes(8)),
-        _full(b"stco", 0, 0, empty),
+        full_box(b"stsd", 0, 0, _LENGTH.pack(1), entry),
+        full_box(b"stts", 0, 0, empty),
+        full_box(b"stsc", 0, 0, empty),
+        full_box(b"stsz", 0, 0, bytes(8)),
+        full_box(b"stco", 0, 0, empty),
     )
-    minf = _box(b"minf", header, _box(b"dinf", _full(b"dref", 0, 0, _LENGTH.pack(1), _full(b"url ", 0, 1))), stbl)
-    mdia = _box(
+    minf = box_of(
+        b"minf", header, box_of(b"dinf", full_box(b"dref", 0, 0, _LENGTH.pack(1), full_box(b"url ", 0, 1))), stbl
+    )
+    mdia = box_of(
         b"mdia",
-        _full(b"mdhd", 0, 0, struct.pack(">IIIIHH", 0, 0, rate, 0, 0x55C4, 0)),
-        _full(b"hdlr", 0, 0, struct.pack(">I4s12x", 0, handler), b"\0"),
+        full_box(b"mdhd", 0, 0, struct.pack(">IIIIHH", 0, 0, rate, 0, 0x55C4, 0)),
+        full_box(b"hdlr", 0, 0, struct.pack(">I4s12x", 0, handler), b"\0"),
         minf,
     )
-    tkhd = _full(b"tkhd", 0, 3, struct.pack(">IIIII8xHHHH", 0, 0, number, 0, 0, 0, 0, volume, 0), _MATRIX, size)
-    return _box(b"trak", tkhd, mdia)
+    tkhd = full_box(b"tkhd", 0, 3, struct.pack(">IIIII8xHHHH", 0, 0, number, 0, 0, 0, 0, volume, 0), _MATRIX, size)
+    return box_of(b"trak", tkhd, mdia)
 
 
 def _pictures_entry(parameters: Parameters) -> bytes:
     width, height = parameters.width, parameters.height
     entry = struct.pack(">6xH16xHHIIIH32xHh", 1, width, height, 0x480000, 0x480000, 0, 1, 24, -1)
     if parameters.codec is Codec.H264:
-        return _box(b"avc1", entry, _box(b"avcC", _avc_configuration(parameters)))
-    return _box(b"hvc1", entry, _box(b"hvcC", _hevc_configuration(parameters)))
+        return box_of(b"avc1", entry, box_of(b"avcC", _avc_configuration(parameters)))
+    return box_of(b"hvc1", entry, box_of(b"hvcC", _hevc_configuration(parameters)))
 
 
 def _sets(parameters: Parameters, kind: int) -> list[bytes]:
@@ -202,12 +182,12 @@ def _hevc_configuration(parameters: Parameters) -> bytes:
 def _sound_entry(audio: Audio) -> bytes:
     entry = struct.pack(">6xH8xHH4xI", 1, audio.channels, 16, min(audio.rate, 0xFFFF) << 16)
     if audio.codec is not AudioCodec.AAC:
-        return _box(b"alaw" if audio.codec is AudioCodec.PCMA else b"ulaw", entry)
+        return box_of(b"alaw" if audio.codec is AudioCodec.PCMA else b"ulaw", entry)
     if not 2 <= len(audio.config) <= 64:
         _refuse("an AudioSpecificConfig has 2 to 64 bytes")
     decoder = struct.pack(">BB3xII", 0x40, 0x15, 0, 0) + _descriptor(5, audio.config)
     stream = struct.pack(">HB", SOUND, 0) + _descriptor(4, decoder) + _descriptor(6, b"\x02")
-    return _box(b"mp4a", entry, _full(b"esds", 0, 0, _descriptor(3, stream)))
+    return box_of(b"mp4a", entry, full_box(b"esds", 0, 0, _descriptor(3, stream)))
 
 
 def _descriptor(tag: int, body: bytes) -> bytes:
@@ -237,7 +217,7 @@ def fragment_bytes(seq: int, utc: Instant, base: int, samples: Sequence[Sample],
             parts.append(_LENGTH.pack(len(nal)))
             parts.append(nal)
         total += size
-        flags = _KEY if key else _NOT_KEY
+        flags = KEY if key else NOT_KEY
         rows.append(
             struct.pack(">IIIi", duration, size, flags, shift)
             if shifted
@@ -266,9 +246,9 @@ def _head(seq: int, track: int, base: int, contents: int, samples: int, rows: in
 def _sound(seq: int, sound: Sound) -> bytes:
     data = b"".join(frame for _, frame in sound.frames)
     if sound.codec is AudioCodec.AAC:
-        rows = b"".join(struct.pack(">III", samples, len(frame), _KEY) for samples, frame in sound.frames)
+        rows = b"".join(struct.pack(">III", samples, len(frame), KEY) for samples, frame in sound.frames)
     else:  # one row for the whole: a reader that knows G.711 counts its bytes
-        rows = struct.pack(">III", sum(samples for samples, _ in sound.frames), len(data), _KEY)
+        rows = struct.pack(">III", sum(samples for samples, _ in sound.frames), len(data), KEY)
     head = _head(seq, SOUND, sound.base, 0x01000701, len(rows) // 12, len(rows))
     return b"".join((head, rows, struct.pack(">I4s", 8 + len(data), b"mdat"), data))
 
@@ -314,15 +294,35 @@ def clock_of(prft: bytes) -> tuple[Instant, int]:
 
 
 class Moof(NamedTuple):
-    """What one `moof` says. `base` in the track's own clock, `duration` too; `total` bytes of its samples."""
+    """What one `moof` says. `base` in the track's own clock; rows: (duration, bytes, flags[, shift]) of each sample."""
 
     seq: int
     track: int
     base: int
-    duration: int
-    total: int
-    key: bool
-    frames: int
+    rows: tuple[tuple[int, ...], ...]
+
+    @property
+    def duration(self) -> int:
+        """Of all samples, in the track's own clock."""
+        return sum(row[0] for row in self.rows)
+
+    @property
+    def total(self) -> int:
+        """Bytes of all samples."""
+        return sum(row[1] for row in self.rows)
+
+    @property
+    def key(self) -> bool:
+        """Whether decoding can begin here."""
+        return self.rows[0][2] == KEY
+
+    @property
+    def frames(self) -> int:
+        """Samples."""
+        return len(self.rows)
+
+
+_ROWS: Final = {12: struct.Struct(">III"), 16: struct.Struct(">IIIi")}
 
 
 def moof_of(moof: bytes) -> Moof:
@@ -336,16 +336,8 @@ def moof_of(moof: bytes) -> Moof:
         _refuse("a moof of another spelling")
     if len(moof) != _HEAD_SIZE + wide:
         _refuse("a moof of another length")
-    duration = total = 0
-    step = wide // samples
-    for place in range(_HEAD_SIZE, len(moof), step):
-        row = _ROW.unpack_from(moof, place)
-        duration += row[0]
-        total += row[1]
-    return Moof(seq, track, base, duration, total, _ROW.unpack_from(moof, _HEAD_SIZE)[2] == _KEY, samples)
-
-
-_ROW: Final = struct.Struct(">III")
+    rows = list(_ROWS[wide // samples].iter_unpack(moof[_HEAD_SIZE:]))
+    return Moof(seq, track, base, tuple(rows))
 
 
 def parse_fragment(data: bytes) -> FragmentHead:

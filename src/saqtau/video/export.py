@@ -13,10 +13,10 @@ import msgspec
 
 from saqtau.kernel.clock import Instant
 from saqtau.kernel.errors import Kind, Refused
-from saqtau.video.boxes import TICKS, starting_at
 from saqtau.video.chain import LinkKind, Row
+from saqtau.video.film import Links, front
 from saqtau.video.gap import Gap
-from saqtau.video.segment import LinkAt, Scan, Segment, chain_after, digests, scan
+from saqtau.video.segment import LinkAt, Scan, Segment, Windows, chain_after, digests, scan
 
 PIECE: Final = 1 << 20
 """Bytes that are read at once."""
@@ -173,7 +173,7 @@ def runs(cut: Cut) -> list[Cut]:
 
 
 def stream_mp4(cut: Cut) -> Iterator[bytes]:
-    """The cut as one film that begins at zero: an edit list in front, and then the bytes of the links as they are.
+    """The cut as one film that begins at zero: an index in front, and then the bytes of the links as they are.
 
     Raises OSError, `Refused(CONFLICT)` when parameters change within (`runs` divides it), `Refused(NOT_FOUND)` when no
     picture is in it.
@@ -183,10 +183,18 @@ def stream_mp4(cut: Cut) -> Iterator[bytes]:
         raise Refused(Kind.CONFLICT, f"camera {cut.camera}: parameters change within the cut", parts="video.parameters")
     if not inits:
         raise Refused(Kind.NOT_FOUND, f"camera {cut.camera}: no picture in this time", began="video.nothing")
-    first = next(part for part in cut.parts if part.frames)
-    yield starting_at(inits.pop(), first.shown * TICKS)
+    yield front(inits.pop(), _heads(cut))
     for part in cut.parts:
         yield from read(part)
+
+
+def _heads(cut: Cut) -> Iterator[Links]:
+    for part in cut.parts:
+        file = os.open(part.path, os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            yield Windows(file).read, part.start, part.end
+        finally:
+            os.close(file)
 
 
 def write_mp4(cut: Cut, out: BinaryIO) -> int:

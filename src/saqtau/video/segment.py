@@ -29,7 +29,18 @@ from saqtau.video.segment_file import (
 )
 from saqtau.video.segment_writer import SegmentWriter, Written
 
-__all__ = ["LinkAt", "Scan", "Segment", "SegmentWriter", "Written", "chain_after", "digests", "repair", "scan"]
+__all__ = [
+    "LinkAt",
+    "Scan",
+    "Segment",
+    "SegmentWriter",
+    "Windows",
+    "Written",
+    "chain_after",
+    "digests",
+    "repair",
+    "scan",
+]
 
 
 class LinkAt(msgspec.Struct, frozen=True, gc=False):
@@ -75,19 +86,21 @@ _PIECE: Final = 1 << 20
 _LARGEST_NOTE: Final = 4096
 
 
-class _File:
+class Windows:
     """Reads a file by windows: the heads of a link lie together."""
 
     def __init__(self, file: int) -> None:
         self._file, self._start, self._window = file, 0, b""
 
     def read(self, offset: int, size: int) -> bytes:
+        """So many bytes from there on; fewer at the end of the file."""
         ahead = offset - self._start
         if ahead < 0 or ahead + size > len(self._window):
             self._window, self._start, ahead = os.pread(self._file, max(size, _WINDOW), offset), offset, 0
         return self._window[ahead : ahead + size]
 
     def digest(self, offset: int, size: int) -> bytes:
+        """SHA-256 of these bytes."""
         hashed = hashlib.sha256()
         for start in range(offset, offset + size, _PIECE):
             hashed.update(os.pread(self._file, min(_PIECE, offset + size - start), start))
@@ -109,7 +122,7 @@ def scan(path: Path, *, followed: bool = True) -> Scan:
 
 
 def _scan(file: int, path: Path, *, followed: bool) -> Scan:
-    data, size = _File(file), os.fstat(file).st_size
+    data, size = Windows(file), os.fstat(file).st_size
     note, init, head = _head(data, size, path)
     tally = Tally(note.camera, note.place, path, note.first, bytes.fromhex(note.previous))
     tally.size, links, close = head, list[LinkAt](), None
@@ -141,7 +154,7 @@ def digests(path: Path, links: Iterable[LinkAt]) -> list[Row]:
     """These links of a file without their bytes, hashed. Raises OSError."""
     file = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     try:
-        data = _File(file)
+        data = Windows(file)
         return [Row(one.seq, one.at, one.kind, data.digest(one.offset, one.size)) for one in links]
     finally:
         os.close(file)
@@ -162,7 +175,7 @@ def chain_after(path: Path, found: Scan, seq: int) -> bytes:
     return head
 
 
-def _head(data: _File, size: int, path: Path) -> tuple[SegmentNote, int, int]:
+def _head(data: Windows, size: int, path: Path) -> tuple[SegmentNote, int, int]:
     """The note of a file, the bytes before it, and the bytes before the first link."""
     for box in walk(data.read, size):
         if box.kind == b"uuid":
@@ -180,7 +193,7 @@ def _head(data: _File, size: int, path: Path) -> tuple[SegmentNote, int, int]:
     raise Refused(Kind.INVALID, f"{path}: not a file of ours", segment="video.head")
 
 
-def _links(data: _File, size: int, start: int, note: SegmentNote) -> Iterator[LinkAt | CloseNote]:
+def _links(data: Windows, size: int, start: int, note: SegmentNote) -> Iterator[LinkAt | CloseNote]:
     """The links from `start` on, as long as they are whole and spelled as ours; at last what the closing box says."""
     seq, boxes = note.first, walk(data.read, size, start)
     try:
@@ -203,14 +216,14 @@ def _links(data: _File, size: int, start: int, note: SegmentNote) -> Iterator[Li
         return
 
 
-def _gap(data: _File, seq: int, box: Box, camera: str) -> LinkAt | None:
+def _gap(data: Windows, seq: int, box: Box, camera: str) -> LinkAt | None:
     entered = gap_of(camera, data.read(box.start, box.size))
     if entered.seq != seq:
         return None
     return LinkAt(seq, entered.at, box.start, box.size, LinkKind.GAP, False, 0, 0, entered.gap, b"")
 
 
-def _fragment(data: _File, seq: int, clock: Box, boxes: Iterator[Box]) -> LinkAt | None:
+def _fragment(data: Windows, seq: int, clock: Box, boxes: Iterator[Box]) -> LinkAt | None:
     """The fragment that begins with this `prft`; None when it is torn."""
     at, ts = clock_of(data.read(clock.start, clock.size))
     for expected in (SOUND, PICTURES):
@@ -262,7 +275,7 @@ def repair(path: Path, now: Instant) -> Segment | None:
 
 def _goes_on(file: int, start: int, size: int) -> bool:
     """Whether a whole fragment or gap of ours stands anywhere behind `start`: then it is no torn end."""
-    data, overlap = _File(file), 64
+    data, overlap = Windows(file), 64
     for place in range(start, size, _PIECE):
         piece = os.pread(file, _PIECE + overlap, place)
         for mark, before in ((b"\0\0\0\x20prft", 0), (b"uuid" + GAP, 4)):
@@ -275,7 +288,7 @@ def _goes_on(file: int, start: int, size: int) -> bool:
     return False
 
 
-def _whole(data: _File, start: int, size: int) -> bool:
+def _whole(data: Windows, start: int, size: int) -> bool:
     boxes = walk(data.read, size, start)
     first = next(boxes, None)
     if first is None:
