@@ -28,11 +28,11 @@ const ntp = (at: number) => join(u32(Math.floor(at / 1000) + 2_208_988_800), u32
 const prft = (at: number) => box('prft', 1, 0, 0, 0, u32(1), ntp(at), u64(0));
 const traf = (id: number, start: number, durations: number[], key: boolean) =>
 	box('traf', box('tfhd', 0, 2, 0, 0, u32(id)), box('tfdt', 1, 0, 0, 0, u64(start)), box('trun', 0, 0, 7, 1, u32(durations.length), u32(0), ...durations.map((one, at) => join(u32(one), u32(1), u32(key && at === 0 ? 0x02000000 : 0x01010000)))));
-const fragment = (start: number, { key = false, at = AT, second = false } = {}) =>
-	join(prft(at), box('moof', box('mfhd', zeros(8)), traf(1, start, [3600, 3600, 3600, 3600, 3600], key), ...(second ? [traf(2, start, [8000], true)] : [])), box('mdat', zeros(40)));
+const fragment = (start: number, { key = false, at = AT, second = false, sound = false } = {}) =>
+	join(prft(at), ...(sound ? [box('moof', box('mfhd', zeros(8)), traf(2, start, [1600], true)), box('mdat', zeros(12))] : []), box('moof', box('mfhd', zeros(8)), traf(1, start, [3600, 3600, 3600, 3600, 3600], key), ...(second ? [traf(2, start, [8000], true)] : [])), box('mdat', zeros(40)));
 
-const pieces = (all: Uint8Array<ArrayBuffer>, size: number): Piece[] => {
-	const splitter = new Splitter();
+const pieces = (all: Uint8Array<ArrayBuffer>, size: number, sound = true): Piece[] => {
+	const splitter = new Splitter(sound);
 	const found: Piece[] = [];
 	for (let at = 0; at < all.length; at += size) found.push(...splitter.take(all.slice(at, at + size)));
 	return found;
@@ -77,6 +77,22 @@ describe('sound', () => {
 		const text = new TextDecoder('latin1').decode(join(head.data, one.data));
 		expect(text.length).toBe(stream.length);
 		expect([text.match(/trak/g)?.length, text.match(/trex/g)?.length, text.match(/traf/g)?.length, text.match(/free/g)?.length]).toEqual([1, 1, 1, 3]);
+		expect(one.length).toBe(0.2);
+	});
+	test('before the pictures, with a head of its own, belongs to their fragment', () => {
+		const stream = join(init(entry('avc1', AVCC), sound('mp4a')), fragment(0, { key: true, sound: true }), fragment(18_000, { sound: true }));
+		for (const size of [5, 1e6]) {
+			const found = pieces(stream, size);
+			expect(found.map(({ kind }) => kind)).toEqual(['init', 'fragment', 'fragment']);
+			expect(join(...found.map(({ data }) => data))).toEqual(stream);
+			expect((found[2] as Fragment).start).toBe(0.2);
+		}
+	});
+	test('that nobody asked for is hidden, head and bytes', () => {
+		const [head, one] = pieces(join(init(entry('avc1', AVCC), sound('mp4a')), fragment(0, { key: true, sound: true })), 1e6, false) as [Init, Fragment];
+		expect(head.codecs).toBe('avc1.4d401f');
+		const text = new TextDecoder('latin1').decode(one.data);
+		expect([text.match(/moof/g)?.length, text.match(/mdat/g)?.length, text.match(/free/g)?.length]).toEqual([1, 1, 2]);
 		expect(one.length).toBe(0.2);
 	});
 });

@@ -101,7 +101,8 @@ function hide(data: Uint8Array<ArrayBuffer>, at: number): void {
 
 interface Shape { init: Init; hidden: ReadonlySet<number> }
 
-function readInit(data: Uint8Array<ArrayBuffer>): Shape {
+/** sound: whether it is wanted at all. */
+function readInit(data: Uint8Array<ArrayBuffer>, sound: boolean): Shape {
 	const view = viewOf(data);
 	const codecs: string[] = [];
 	const hidden = new Set<number>();
@@ -114,7 +115,7 @@ function readInit(data: Uint8Array<ArrayBuffer>): Shape {
 		const id = view.getUint32(head.body + (view.getUint8(head.body) ? 20 : 12));
 		const entry = [...children(view, table.body + 8, table.end)][0];
 		const codec = entry ? entryCodec(view, entry) : null;
-		if (codec && entry) {
+		if (codec && entry && (sound || !codec.startsWith('mp4a'))) {
 			codecs.push(codec);
 			if (codec.startsWith('mp4a')) continue;
 			width = view.getUint16(entry.body + 24);
@@ -155,16 +156,29 @@ function readRun(view: View, run: Box, ticks: number, flags: number): { length: 
 	return { length, key: count > 0 && !((first ?? flags) & SYNC) };
 }
 
+/** The tracks that a `moof` brings. */
+function tracksOf(view: View, moof: Box): number[] {
+	return [...deep(view, moof.body, moof.end, ['traf', 'tfhd'])].map((head) => view.getUint32(head.body + 4));
+}
+
 function readFragment(data: Uint8Array<ArrayBuffer>, hidden: ReadonlySet<number>): Fragment {
 	const view = viewOf(data);
 	const found: Fragment = { kind: 'fragment', data, at: null, start: 0, length: 0, key: false };
 	let seen = false;
+	let unheard = false; // what this `moof` brings is not played
 	for (const box of children(view, 0, data.length)) {
 		if (box.kind === 'prft') {
 			const ntp = view.getUint32(box.body + 8) - NTP_TO_UNIX + view.getUint32(box.body + 12) / 2 ** 32;
 			found.at = Math.round(ntp * 1000);
 		}
+		if (box.kind === 'mdat' && unheard) hide(data, box.start);
 		if (box.kind !== 'moof') continue;
+		const tracks = tracksOf(view, box);
+		unheard = tracks.length > 0 && tracks.every((id) => hidden.has(id));
+		if (unheard) {
+			hide(data, box.start);
+			continue;
+		}
 		for (const track of deep(view, box.body, box.end, ['traf'])) {
 			let id = 0;
 			let ticks = 0;
@@ -204,8 +218,14 @@ const SKIPPED = new Set(['uuid', 'free', 'skip', 'mfra']);
 
 /** Cuts a stream into init segments and fragments, in whatever chunks it comes. Throws `Broken`, and is of no use after it. */
 export class Splitter {
+	#sound: boolean;
 	#rest: Uint8Array<ArrayBuffer> = new Uint8Array(0);
 	#hidden: ReadonlySet<number> = new Set();
+
+	/** sound: whether tracks of sound are left in; without it, or where no browser plays it, they are hidden. */
+	constructor(sound = false) {
+		this.#sound = sound;
+	}
 
 	take(chunk: Uint8Array<ArrayBuffer>): Piece[] {
 		let bytes = chunk;
@@ -220,6 +240,7 @@ export class Splitter {
 		let from = 0; // of the piece that grows
 		let at = 0;
 		let moof = false;
+		let pictures = false; // of the piece that grows: sound may stand before them, with a head of its own
 		for (;;) {
 			const box = boxAt(view, at, bytes.length);
 			if (!box || box.end > bytes.length) break;
@@ -227,16 +248,23 @@ export class Splitter {
 				if (at !== from) throw new Broken(`${box.kind} within a fragment`);
 				from = box.end;
 			} else if (box.kind === 'moov') {
-				const shape = readInit(bytes.slice(from, box.end));
+				const shape = readInit(bytes.slice(from, box.end), this.#sound);
 				this.#hidden = shape.hidden;
 				pieces.push(shape.init);
 				from = box.end;
-			} else if (box.kind === 'moof') moof = true;
+			} else if (box.kind === 'moof') {
+				moof = true;
+				const tracks = tracksOf(view, box);
+				if (!tracks.length) throw new Broken('a head of no track');
+				pictures = tracks.includes(1);
+			}
 			else if (box.kind === 'mdat') {
 				if (!moof) throw new Broken('pictures without their head');
-				pieces.push(readFragment(bytes.slice(from, box.end), this.#hidden));
 				moof = false;
-				from = box.end;
+				if (pictures) {
+					pieces.push(readFragment(bytes.slice(from, box.end), this.#hidden));
+					from = box.end;
+				}
 			} else if (!LEADS.has(box.kind)) throw new Broken(`unknown box ${box.kind}`);
 			at = box.end;
 		}

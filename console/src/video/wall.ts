@@ -8,7 +8,7 @@ export const columnsOf = (layout: Layout): number => Math.sqrt(layout);
 export const layoutFor = (count: number): Layout => LAYOUTS.find((one) => one >= count) ?? 16;
 
 export interface Preset {
-	/** `place`, `site/<site>` or `own/<name>`, as it stands in the address. */
+	/** `<place>`, `<place>/<site>` or `own/<name>`, as it stands in the address. */
 	id: string;
 	place: PlaceKind | null;
 	site: string | null;
@@ -30,7 +30,7 @@ export function presetsOf(cameras: readonly VideoCamera[]): Preset[] {
 		if (sites.length < 2) continue;
 		for (const site of sites) {
 			const own = here.filter((one) => one.site === site);
-			if (own.length > 1) presets.push({ id: `site/${site}`, place, site, name: null, cameras: own.map((one) => one.id) });
+			if (own.length > 1) presets.push({ id: `${place}/${site}`, place, site, name: null, cameras: own.map((one) => one.id) });
 		}
 	}
 	return presets;
