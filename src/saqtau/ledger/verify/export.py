@@ -572,7 +572,6 @@ def _say_witnesses(opened: Opened, say: Say) -> None:
 #   head = SHA-256(head before || len16(camera) camera || u64(sequence) || u64(utc ms) || kind || SHA-256(its boxes))
 
 _GAP: Final = uuid.uuid5(uuid.NAMESPACE_URL, "https://saqtau.example/gap").bytes
-_CLOSE: Final = uuid.uuid5(uuid.NAMESPACE_URL, "https://saqtau.example/close").bytes
 _FROM_1900: Final = 2_208_988_800
 _SOUND: Final = 2
 """Number of the track of sound."""
@@ -580,15 +579,12 @@ _SOUND: Final = 2
 
 @dataclass(frozen=True)
 class Link:
-    """A link as it was read. kind: 0 a fragment, 1 a gap. pictures: SHA-256 of a fragment's moof and mdat boxes."""
+    """A link as it was read. kind: 0 a fragment, 1 a gap. digest: SHA-256 of its boxes."""
 
     seq: int
     at: int
     kind: int
     digest: bytes
-    pictures: bytes = b""
-    began: int = 0
-    ended: int | None = 0
 
 
 class Stream:
@@ -596,6 +592,11 @@ class Stream:
 
     def __init__(self, part: Part) -> None:
         self._pieces, self._kept, self.name, self.place = part.pieces(), memoryview(b""), part.name, 0
+        self._heard: list[Any] = []
+
+    def hear(self, *hashes_: Any) -> None:
+        """Give these hashes all that is read from now on, and no others."""
+        self._heard = [*hashes_]
 
     def through(self, many: int) -> Iterator[memoryview]:
         """The next bytes, in pieces. Raises Wrong when there are fewer."""
@@ -605,6 +606,8 @@ class Stream:
             piece, self._kept = self._kept[:many], self._kept[many:]
             many -= len(piece)
             self.place += len(piece)
+            for one in self._heard:
+                one.update(piece)
             yield piece
 
     def ended(self) -> bool:
@@ -613,10 +616,12 @@ class Stream:
             self._kept = memoryview(next(self._pieces, b""))
         return not self._kept
 
-    def head(self) -> tuple[bytes, int]:
-        """The first eight bytes of the next box, and how many follow them."""
+    def head(self, *, wide: bool = False) -> tuple[bytes, int]:
+        """The head of the next box, and how many bytes follow it. wide: it may have a size of 64 bits."""
         start, head = self.place, b"".join(self.through(8))
         size = int.from_bytes(head[:4], "big")
+        if wide and size == 1:
+            return head + (more := b"".join(self.through(8))), max(int.from_bytes(more, "big") - 16, 0)
         if size < 8:
             raise Wrong(self.name, f"has something at byte {start:,} that is no box")
         return head, size - 8
@@ -629,58 +634,54 @@ class Stream:
         return head + b"".join(self.through(left))
 
 
-def links(stream: Stream, first: int) -> Iterator[Link]:
-    """The links that follow the head of a part; the first has the sequence `first`. Raises Wrong at what is none."""
+def links(stream: Stream, first: int, every: Any) -> Iterator[Link]:
+    """The links that follow the head of a part; the first has the sequence `first`. Raises Wrong at what is none.
+
+    every: a hash of all their bytes.
+    """
     seq = first
     while not stream.ended():
-        start, box = stream.place, stream.box()
+        start, digest = stream.place, hashlib.sha256()
+        stream.hear(digest, every)
+        box = stream.box()
         match box[4:8]:
             case b"prft" if len(box) == 32:
-                found, link = _fragment(stream, box, seq)
+                found, at, kind = _fragment(stream, box, seq)
             case b"uuid" if box[8:24] == _GAP:
-                found, link = _gap(box, seq, stream.name)
-            case b"uuid" if box[8:24] == _CLOSE and stream.ended():
-                return
+                found, at, kind = _gap(box, seq, stream.name)
             case _:
                 raise Wrong(stream.name, f"has a box at byte {start:,} that is no link")
-        if found != link.seq:
-            what = "is there twice or in another order" if found < link.seq else "was taken out"
-            raise Wrong(stream.name, f"link {link.seq} {what}: at byte {start:,} stands link {found}")
-        yield link
+        if found != seq:
+            what = "is there twice or in another order" if found < seq else "was taken out"
+            raise Wrong(stream.name, f"link {seq} {what}: at byte {start:,} stands link {found}")
+        yield Link(seq, at, kind, digest.digest())
         seq += 1
 
 
-def _fragment(stream: Stream, prft: bytes, seq: int) -> tuple[int, Link]:
-    digest, pictures = hashlib.sha256(prft), hashlib.sha256()
+def _fragment(stream: Stream, prft: bytes, seq: int) -> tuple[int, int, int]:
+    """Sequence, time and kind of a fragment, of which only the first box has been read."""
     ntp = int.from_bytes(prft[16:24], "big")
     seconds = ntp >> 32
     seconds += (1 << 32) - _FROM_1900 if seconds < _FROM_1900 else -_FROM_1900
     found, track = -1, _SOUND
     while track == _SOUND:  # sound has a moof and an mdat of its own, before those of the pictures
         moof = stream.box()
-        if moof[4:8] != b"moof" or moof[12:16] != b"mfhd" or moof[36:40] != b"tfhd":
+        head, left = stream.head()
+        if moof[4:8] + moof[12:16] + moof[36:40] + head[4:] != b"moofmfhdtfhdmdat":
             raise Wrong(stream.name, f"has something before byte {stream.place:,} that is no fragment")
         found, track = int.from_bytes(moof[20:24], "big"), int.from_bytes(moof[44:48], "big")
-        head, left = stream.head()
-        if head[4:] != b"mdat":
-            raise Wrong(stream.name, f"has something before byte {stream.place:,} that is no fragment")
-        for piece in (moof, head):
-            digest.update(piece)
-            pictures.update(piece)
-        for part in stream.through(left):
-            digest.update(part)
-            pictures.update(part)
+        for _ in stream.through(left):
+            pass
     found += seq - seq % (1 << 32)  # the box has the lower half of the sequence
-    at = seconds * 1000 + ((ntp & 0xFFFFFFFF) * 1000 >> 32)
-    return found, Link(seq, at, 0, digest.digest(), pictures.digest())
+    return found, seconds * 1000 + ((ntp & 0xFFFFFFFF) * 1000 >> 32), 0
 
 
-def _gap(box: bytes, seq: int, where: str) -> tuple[int, Link]:
+def _gap(box: bytes, seq: int, where: str) -> tuple[int, int, int]:
     told = _json(box[24:], where)
-    found, at, began, ended = (told.get(name) for name in ("seq", "at", "began", "ended"))
-    if not isinstance(found, int) or not isinstance(at, int) or not isinstance(began, int) or not 0 <= at < 1 << 63:
+    found, at = told.get("seq"), told.get("at")
+    if not isinstance(found, int) or not isinstance(at, int) or not 0 <= at < 1 << 63:
         raise Wrong(where, f"has a gap in the place of link {seq} that does not say which or when")
-    return found, Link(seq, at, 1, hashlib.sha256(box).digest(), b"", began, ended if isinstance(ended, int) else None)
+    return found, at, 1
 
 
 def chained(before: bytes, camera: str, link: Link) -> bytes:
@@ -727,7 +728,7 @@ def _recording(
     """Follow the chain of a camera through its parts, and on to the next head that the log has."""
     camera = str(told["camera"])
     follow = Follow(camera, bytes.fromhex(told["previous"]), int(told["first"]), known)
-    fragments = hashlib.sha256()
+    every = hashlib.sha256()
     for part in _list(told["parts"]):
         name = str(part["name"])
         if (int(part["first"]), bytes.fromhex(part["previous"])) != (follow.seq, follow.head):
@@ -745,9 +746,8 @@ def _recording(
             start = hashlib.sha256(b"".join(stream.through(int(part["head"]["bytes"])))).hexdigest()
             if start != part["head"]["sha256"]:
                 yield Wrong(name, "has another head than the one that was exported: how its pictures are decoded")
-            for link in links(stream, follow.seq):
+            for link in links(stream, follow.seq, every):
                 yield from follow.take(link)
-                fragments.update(link.pictures)
             yield from follow.end(int(part["last"]), bytes.fromhex(part["chain"]), span)
         except Wrong as wrong:
             yield wrong
@@ -765,7 +765,7 @@ def _recording(
         say(f"  its chain at link {seq} is the one that {what} holds")
     if not follow.met or follow.met[-1][0] < last:
         say("  its last links are bound by this package alone: no minute of the log had them yet")
-    yield from _copies(parts, camera, fragments.digest(), say)
+    yield from _copies(parts, camera, every.digest(), say)
 
 
 class Follow:
@@ -805,44 +805,27 @@ class Follow:
 
 
 def _copies(parts: Parts, camera: str, wanted: bytes, say: Say) -> Iterator[Wrong]:
-    """The signed copies carry the pictures of the originals, no more, no fewer, in their order."""
+    """The signed copies are films whose `mdat` holds the links of the originals, no more, no fewer, in their order."""
     found, names = hashlib.sha256(), [name for name in sorted(parts) if name.startswith(f"{COPY}{camera}/")]
     for name in names:
         try:
-            stream = Stream(parts[name])
-            for pictures in _pictures(stream):
-                found.update(pictures)
+            for piece in _inside(Stream(parts[name])):
+                found.update(piece)
         except Wrong as wrong:
             yield wrong
     if names and found.digest() != wanted:
-        yield Wrong(names[0], "does not carry the pictures of the originals under video/")
+        yield Wrong(names[0], f"does not carry the links of the originals under {VIDEO}{camera}")
     elif names:
-        say(f"{COPY}{camera}: carries the same pictures; its C2PA signature is for a program that reads C2PA")
+        say(f"{COPY}{camera}: carries the same links; its C2PA signature is for a program that reads C2PA")
 
 
-def _pictures(stream: Stream) -> Iterator[bytes]:
-    """SHA-256 over the moof and mdat boxes of each fragment of a file that others have put boxes of their own into."""
-    inside, track, digest = False, 0, hashlib.sha256()
+def _inside(stream: Stream) -> Iterator[memoryview]:
+    """What lies in the `mdat` of a film, whatever others have put beside it."""
     while not stream.ended():
-        head, left = stream.head()
-        if head[4:] == b"moof":
-            if left > LARGEST_BOX:
-                raise Wrong(stream.name, f"has a box of {left:,} bytes: too large")
-            moof = head + b"".join(stream.through(left))
-            if track != _SOUND:
-                digest = hashlib.sha256()
-            track, inside = int.from_bytes(moof[44:48], "big"), True
-            digest.update(moof)
-        elif head[4:] == b"mdat" and inside:
-            digest.update(head)
-            for piece in stream.through(left):
-                digest.update(piece)
-            inside = False
-            if track != _SOUND:
-                yield digest.digest()
-        else:
-            for _ in stream.through(left):
-                pass
+        wanted, left = stream.head(wide=True)
+        for piece in stream.through(left):
+            if wanted[4:8] == b"mdat":
+                yield piece
 
 
 # the time-stamp (RFC 3161): only what is needed to say that an authority signed this manifest's SHA-256, and when
