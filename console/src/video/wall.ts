@@ -16,7 +16,7 @@ export interface Preset {
 	cameras: string[];
 }
 
-const byName = (a: VideoCamera, b: VideoCamera): number => a.name.localeCompare(b.name) || a.id.localeCompare(b.id);
+const byName = (a: VideoCamera, b: VideoCamera): number => a.name.localeCompare(b.name, undefined, { numeric: true }) || a.id.localeCompare(b.id);
 
 /** A wall for each kind of place, and one for each site that has several cameras. */
 export function presetsOf(cameras: readonly VideoCamera[]): Preset[] {

@@ -9,15 +9,15 @@ function shown(at: Instant, zone: string | undefined): number {
 	return Date.UTC(found.year!, found.month! - 1, found.day!, found.hour!, found.minute!, found.second!);
 }
 
-/** `2026-11-24`, `14:03` or `14:03:07`; null when that is no time. */
+/** `24.11.2026`, `14:03` or `14:03:07`; null when that is no time. */
 export function instantOf(day: string, time: string, zone: string | undefined): Instant | null {
-	const date = /^(\d{4})-(\d{2})-(\d{2})$/.exec(day);
-	const clock = /^(\d{2}):(\d{2})(?::(\d{2}))?$/.exec(time);
+	const date = /^(\d{1,2})\.(\d{1,2})\.(\d{4})$/.exec(day.trim());
+	const clock = /^(\d{1,2}):(\d{2})(?::(\d{2}))?$/.exec(time.trim());
 	if (!date || !clock) return null;
 	const [hour, minute, second] = [Number(clock[1]), Number(clock[2]), Number(clock[3] ?? 0)];
 	if (hour > 23 || minute > 59 || second > 59) return null;
-	const wanted = Date.UTC(Number(date[1]), Number(date[2]) - 1, Number(date[3]), hour, minute, second);
-	if (new Date(wanted).getUTCDate() !== Number(date[3])) return null;
+	const wanted = Date.UTC(Number(date[3]), Number(date[2]) - 1, Number(date[1]), hour, minute, second);
+	if (new Date(wanted).getUTCDate() !== Number(date[1])) return null;
 	let at = wanted;
 	for (let turn = 0; turn < 2; turn++) at += wanted - shown(at, zone); // the second turn is for a day on which the clock was put on
 	return at;
@@ -26,5 +26,5 @@ export function instantOf(day: string, time: string, zone: string | undefined): 
 /** Day and time as fields of a form want them. */
 export function fieldsOf(at: Instant, zone: string | undefined): { day: string; time: string } {
 	const text = new Date(shown(at, zone)).toISOString();
-	return { day: text.slice(0, 10), time: text.slice(11, 19) };
+	return { day: text.slice(0, 10).split('-').toReversed().join('.'), time: text.slice(11, 19) };
 }
