@@ -39,10 +39,10 @@ OVERSEERS = "prosecutor auditor"
 EVERYBODY = " ".join(ROLES)
 DESKS = "operator duty_officer patrol inspector school_officer custody_supervisor clerk case_officer personnel_officer"
 MAY = {
-    (Action.WATCH_QUEUE, Purpose.DUTY): POLICE,
+    (Action.WATCH_QUEUE, Purpose.DUTY): f"{POLICE} school_officer custody_supervisor",
     (Action.WATCH_UNITS, Purpose.DUTY): "operator duty_officer",
     (Action.WATCH_OWN, Purpose.DUTY): "patrol",
-    (Action.READ_ITEM, Purpose.INCIDENT): f"{POLICE} patrol",
+    (Action.READ_ITEM, Purpose.INCIDENT): f"{POLICE} patrol school_officer",  # the table asks about minors
     (Action.READ_PICTURE, Purpose.INCIDENT): f"{POLICE} patrol",
     (Action.READ_HISTORY, Purpose.INCIDENT): "duty_officer inspector",
     (Action.READ_HISTORY, Purpose.CASE): "inspector",
