@@ -50,6 +50,7 @@ class LeafClass(StrEnum):
     PICTURE = "picture"
     REPORT = "report"
     SEGMENT = "segment"  # what the cameras of a site recorded in a minute
+    HEALTH = "health"  # a camera was covered, turned, is well again; an archive does not reach back far enough
 
 
 class Leaf(msgspec.Struct, frozen=True):

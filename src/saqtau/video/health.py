@@ -288,6 +288,11 @@ def _goes_on(previous: Look, now: Look) -> bool:
     return response >= _SURE and max(abs(x), abs(y)) <= _SHIFT and kept is not None and kept >= _SAME
 
 
+def knows(references: Sequence[Reference], now: Look) -> bool:
+    """Whether it is known how the camera looks in this light: with colours, or without as in infra-red."""
+    return any(one.colourless == (now.colour < _COLOURLESS) for one in references)
+
+
 def frozen(looks: Sequence[Look]) -> bool:
     """Whether looks that were not taken at a regular distance are one and the same picture; at least three.
 

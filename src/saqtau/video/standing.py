@@ -8,7 +8,7 @@ from typing import Final
 import msgspec
 
 from saqtau.kernel.clock import DAY, HOUR, Instant
-from saqtau.video.health import TAMPERED, Judged, Look, Measure, Reference, Verdict, frozen, refer
+from saqtau.video.health import TAMPERED, Judged, Look, Measure, Reference, Verdict, frozen, knows, refer
 
 LEARNED_FROM: Final = 5
 """Looks that a reference is the median of."""
@@ -67,7 +67,8 @@ def step(standing: Standing, judged: Judged, now: Look | None, at: Instant, *, k
     fine = verdict is Verdict.OK and now is not None
     learning = standing.learning
     if fine and now is not None and (not known or judged.learn):
-        learning = (*learning, now)
+        # one light only: what is learned at dusk begins anew when the camera sees infra-red
+        learning = (*(one for one in learning if knows((refer((one,)),), now)), now)
     elif not fine:
         learning = ()
     learned = refer(learning) if len(learning) >= LEARNED_FROM else None

@@ -34,6 +34,7 @@ def test_the_classes_are_those_of_the_contract():
         "picture",
         "report",
         "segment",
+        "health",
     }
     for klass in LeafClass:
         leaf = Leaf(LEAF.commitment, klass, LEAF.day, LEAF.retention)
