@@ -30,6 +30,15 @@ class EdgeSeen(msgspec.Struct, frozen=True, rename={"start": "from"}):
     form: dict[str, Any] | None
 
 
+class OpeningSeen(msgspec.Struct, frozen=True):
+    """A way in by hand. `by`: roles. `form`: JSON Schema of what it requires."""
+
+    name: str
+    to: str
+    by: tuple[str, ...]
+    form: dict[str, Any] | None
+
+
 class DeskSeen(msgspec.Struct, frozen=True):
     """A desk."""
 
@@ -41,6 +50,7 @@ class DeskSeen(msgspec.Struct, frozen=True):
     edges: list[EdgeSeen]
     purposes: tuple[str, ...]
     opened_by: tuple[str, ...]
+    openings: list[OpeningSeen]
     doc: str
 
 
@@ -55,6 +65,7 @@ def desk_seen(desk: Desk) -> DeskSeen:
         edges=[EdgeSeen(edge.name, edge.start, edge.to, edge.by, form_of(edge.requires)) for edge in desk.edges],
         purposes=desk.purposes,
         opened_by=desk.opened_by,
+        openings=[OpeningSeen(one.name, one.to, one.by, form_of(one.requires)) for one in desk.openings],
         doc=desk.doc,
     )
 
