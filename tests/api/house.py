@@ -11,7 +11,7 @@ import httpx
 import msgspec
 from tests.running import free_ports
 
-from saqtau import policies
+from saqtau import jurisdiction, policies
 from saqtau.engine import broker, postgres
 from saqtau.engine.access import Access
 from saqtau.engine.blobs import Blobs
@@ -93,6 +93,7 @@ class House:
 
 
 POLICIES = policies.load()
+LAW = jurisdiction.load()
 SIGNERS = Signers("saqtau.test", bytes(range(32)))
 MIRROR_TOKEN = "a-token-that-a-witness-was-given-0123456789"
 LOOKER = Viewer("looker-of-the-tests", "auditor", frozenset())
@@ -125,7 +126,7 @@ async def standing(
         more = {"signers": SIGNERS, "mirror_token": MIRROR_TOKEN, **more}
         parts = Parts(
             pg=pool, nc=nc, js=broker.context(nc), access=access, keys=keys, desks=desks or gather(), clock=clock,
-            ids=uuid7_source(clock, os.urandom), limits=limits, blobs=Blobs(folder / "blobs"),
+            ids=uuid7_source(clock, os.urandom), limits=limits, law=LAW, blobs=Blobs(folder / "blobs"),
             history=History(folder / "history", b"k" * 32), **more,
         )  # fmt: skip
         app = create_app(parts)
@@ -156,6 +157,8 @@ PEOPLE = (
     Person("operator7", "Оператор седьмой", ("operator",), frozenset({7})),
     Person("duty", "Дежурный", ("duty_officer",), frozenset({2})),
     Person("inspector", "Инспектор", ("inspector",), frozenset({2})),
+    Person("school", "Мектеп инспекторы", ("school_officer",), frozenset({2})),
+    Person("supervisor", "Қадағалаушы", ("custody_supervisor",), frozenset({2})),
     Person("patrol1", "Экипаж 1", ("patrol",), frozenset({2}), "U1"),
     Person("patrol2", "Экипаж 2", ("patrol",), frozenset({2}), "U2"),
     Person("prosecutor", "Прокурор", ("prosecutor",)),

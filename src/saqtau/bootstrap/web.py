@@ -66,6 +66,7 @@ async def answer(ground: Ground, stop: asyncio.Event) -> None:
             clock=now,
             ids=ids,
             calendar=ground.calendar,
+            law=ground.law,
             blobs=Blobs(ground.blobs),
             history=ground.open_history(),
             map=ground.map,

@@ -18,6 +18,7 @@ from litestar.types import Message, Scope
 
 from saqtau.engine.atlas import Whereabouts
 from saqtau.engine.chain import EVERYWHERE
+from saqtau.engine.live_relay import Relay
 from saqtau.engine.outbox import Publisher
 from saqtau.engine.positions import last_fixes
 from saqtau.engine.store import see
@@ -33,6 +34,7 @@ from saqtau.web.schema import BODY_LIMIT, BY_SESSION, StrictStructs
 from saqtau.web.security import add_headers
 from saqtau.web.sessions import COOKIE, live_sessions
 from saqtau.web.standing import Standing
+from saqtau.web.view import Views, say_who_watches
 
 log = structlog.get_logger("saqtau.web")
 
@@ -76,6 +78,7 @@ def create_app(parts: Parts) -> Litestar:
     )
     app.state.parts = parts
     app.state.hub = hub
+    app.state.views = Views(Relay(parts.nc, parts.clock), parts.limits)
     app.state.doorkeeper = Doorkeeper(parts)
     app.state.provider = None if parts.accounts.issuer is None else Provider(parts.accounts.issuer, parts.clock)
     app.state.publisher = Publisher(parts.js, parts.pg)
@@ -89,6 +92,7 @@ def create_app(parts: Parts) -> Litestar:
 async def living(hub: Hub, app: Litestar) -> AsyncIterator[None]:
     """The tasks of this process; a task that dies takes the process with it, and the supervisor starts it anew."""
     parts: Parts = app.state.parts
+    views: Views = app.state.views
     app.state.loop = asyncio.get_running_loop()
     await follow_positions(hub, parts.nc)
     if hub.whereabouts is not None:
@@ -106,6 +110,8 @@ async def living(hub: Hub, app: Litestar) -> AsyncIterator[None]:
             ("feed", follow_feed(hub, parts.nc.jetstream(timeout=1.5))),
             ("ticks", drive(hub)),
             ("sessions", watch_sessions(hub, check)),
+            ("sessions of views", watch_sessions(views, check)),
+            ("who watches", say_who_watches(views, parts)),
             ("outbox", app.state.publisher.run()),
             ("grants", sweep_grants(app.state.standing)),
         )
@@ -121,6 +127,7 @@ async def living(hub: Hub, app: Litestar) -> AsyncIterator[None]:
         yield
     finally:
         hub.stop()
+        views.stop()
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)

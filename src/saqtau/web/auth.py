@@ -9,6 +9,7 @@ from typing import Any, Final
 from litestar import Request
 from litestar.connection import ASGIConnection
 from litestar.datastructures import Cookie
+from litestar.enums import ScopeType
 from litestar.handlers import BaseRouteHandler
 
 from saqtau.kernel.access import Viewer
@@ -130,7 +131,8 @@ async def half_signed_in(connection: ASGIConnection[Any, Any, Any, Any], _: Base
     if session is None:
         raise Refused(Kind.UNAUTHENTICATED, "log in first", session="none")
     doorkeeper_of(connection).by_session.take(session.digest, now)
-    if connection.scope.get("method") not in SAFE:
+    # a page opens a socket without headers of its own: there its origin is the proof, checked by `counted`
+    if connection.scope["type"] != ScopeType.WEBSOCKET and connection.scope.get("method") not in SAFE:
         check_token(connection.headers.get(CSRF_HEADER), session.csrf)
     connection.state.session = session
 

@@ -17,6 +17,9 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     address_burst: int = 2_000
     streams: int = 2_000  # open live streams of the process
     streams_per_session: int = 8
+    views: int = 1_000  # live pictures of cameras of the process
+    views_per_session: int = 48  # three walls of sixteen
+    playbacks_per_session: int = 8  # recordings that are sent at once
     frames_behind: int = 64  # frames a slow client may be behind before it must reload
     hashing: int = 2  # passwords checked at the same time
     hashing_queue: int = 64  # and waiting for it: a shift that logs in at once

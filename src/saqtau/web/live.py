@@ -8,7 +8,7 @@ import asyncio
 from collections import deque
 from collections.abc import Awaitable, Callable, Iterable
 from contextlib import suppress
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 import msgspec
 import nats.errors
@@ -416,7 +416,14 @@ async def drive(hub: Hub) -> None:
             hub.beat()
 
 
-async def watch_sessions(hub: Hub, check: Callable[[list[bytes]], Awaitable[set[bytes]]]) -> None:
+class HoldsSessions(Protocol):
+    """What shows something to sessions."""
+
+    def sessions(self) -> list[bytes]: ...  # noqa: D102
+    def end_sessions(self, ended: Iterable[bytes]) -> None: ...  # noqa: D102
+
+
+async def watch_sessions(hub: HoldsSessions, check: Callable[[list[bytes]], Awaitable[set[bytes]]]) -> None:
     """Once a second, end the streams whose session does not hold any more.
 
     check: (digests of sessions with a stream) -> those that hold. During an outage of the database streams go on.

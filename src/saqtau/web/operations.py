@@ -14,18 +14,28 @@ ACTIONS: Final[dict[str, tuple[Action, ...]]] = {
     "followLive": (Action.WATCH_QUEUE, Action.WATCH_UNITS, Action.WATCH_OWN),
     "readItems": (Action.WATCH_QUEUE, Action.WATCH_OWN),
     "readItem": (Action.READ_ITEM,),
+    "readCustody": (Action.READ_CAMERA,),
+    "readMinutes": (Action.READ_CAMERA,),
+    "readCustodyFigures": (Action.READ_CAMERA,),
     "readPicture": (Action.READ_PICTURE,),
     "findNearestUnits": (Action.WATCH_UNITS,),
     "readPlate": (Action.READ_HISTORY, Action.READ_ITEM),
     "readRegister": (Action.READ_REGISTER, Action.READ_LIST),
     "readTablet": (Action.WATCH_OWN, Action.READ_ITEM),
+    "readCameras": (Action.READ_CAMERA, Action.READ_WATCHERS),
+    "readTimeline": (Action.READ_CAMERA,),
+    "readWatchers": (Action.READ_WATCHERS,),
     # acting
     "takeEdge": (Action.ACT_ON_ITEM, Action.REVIEW_BREAK_GLASS, Action.READ_ITEM),
+    "openItem": (Action.ACT_ON_ITEM, Action.READ_ITEM),
     "setDuty": (Action.SET_DUTY,),
     "enrolTablet": (Action.ENROL_DEVICE,),
     "renewCertificate": (Action.ENROL_DEVICE,),
     "makeEnrolmentCode": (Action.MANAGE_DEVICE,),
     "revokeDevice": (Action.MANAGE_DEVICE,),
+    "addCamera": (Action.MANAGE_CAMERA,),
+    "disableCamera": (Action.MANAGE_CAMERA,),
+    "enableCamera": (Action.MANAGE_CAMERA,),
     # two people, and the glass
     "readExports": (Action.READ_EXPORT,),
     "askExport": (Action.REQUEST_EXPORT,),
@@ -65,6 +75,9 @@ ACTIONS: Final[dict[str, tuple[Action, ...]]] = {
     "makeRecoveryCodes": (Action.MANAGE_OWN_ACCOUNT,),
 }
 """The actions a call asks the policies for; with several, which one depends on the role and the purpose."""
+
+SOCKETS: Final[dict[str, tuple[Action, ...]]] = {"watchCamera": (Action.WATCH_CAMERA,)}
+"""Calls that open a WebSocket; the OpenAPI document knows none."""
 
 OPEN: Final[dict[str, str]] = {
     "login": "nobody is known yet; each log-in, failed or not, leaves an entry",

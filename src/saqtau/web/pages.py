@@ -94,7 +94,7 @@ async def _loopback_or_administrator(connection: Any, handler: Any) -> None:
 def figures(request: Request[Any, Any, Any]) -> Response[bytes]:
     """Counts of this process for Prometheus."""
     return Response(
-        metrics.written(request.app.state.hub, parts_of(request).access),
+        metrics.written(request.app.state.hub, parts_of(request).access, request.app.state.views.count),
         media_type="text/plain; version=0.0.4; charset=utf-8",
     )
 

@@ -11,6 +11,7 @@ from saqtau.engine.atlas import Atlas
 from saqtau.engine.blobs import Blobs
 from saqtau.engine.history import History
 from saqtau.engine.keys import Keys, Signers
+from saqtau.jurisdiction import Jurisdiction
 from saqtau.kernel.clock import Clock
 from saqtau.kernel.desk import Desks
 from saqtau.kernel.ids import Ids
@@ -34,6 +35,7 @@ class Parts(msgspec.Struct, frozen=True, kw_only=True):
     clock: Clock
     ids: Ids
     calendar: Calendar = Calendar()
+    law: Jurisdiction | None = None  # which cameras may be recorded, and how long
     limits: Limits = Limits()
     accounts: Accounts = Accounts()
     authority: Authority | None = None  # gives tablets their certificates

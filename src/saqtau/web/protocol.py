@@ -52,6 +52,11 @@ class BoundedProtocol(HttpToolsProtocol):
         self._done()
         super().on_message_complete()
 
+    def handle_websocket_upgrade(self) -> None:
+        """A socket lives as long as it is looked at: its own pings watch over it."""
+        self._done()
+        super().handle_websocket_upgrade()
+
     def data_received(self, data: bytes) -> None:
         """Feed the parser; what it has not understood as a whole head by the limit is refused."""
         super().data_received(data)

@@ -5,6 +5,7 @@ from typing import Any, Final
 from saqtau.web.api import (
     account,
     break_glass,
+    custody,
     desks,
     entry,
     exports,
@@ -14,6 +15,8 @@ from saqtau.web.api import (
     keys,
     ledger,
     live,
+    live_picture,
+    openings,
     oversight,
     plates,
     policies,
@@ -21,6 +24,7 @@ from saqtau.web.api import (
     session,
     tablet,
     units,
+    video,
     waiting,
 )
 
@@ -51,6 +55,10 @@ API: Final[list[Any]] = [
     live.overview,
     live.live,
     items.items,
+    openings.open_item,
+    custody.custody,
+    custody.minutes,
+    custody.figures,
     items.item,
     items.take,
     items.picture,
@@ -88,4 +96,11 @@ API: Final[list[Any]] = [
     holds.holds,
     holds.lift,
     holds.agree,
+    video.cameras,
+    video.add,
+    video.timeline,
+    video.watchers,
+    video.disable,
+    video.enable,
+    live_picture.live_picture,
 ]

@@ -1,0 +1,288 @@
+"""What a person is shown of cameras besides pictures: where they are, how they are, their gaps, who looks at them.
+
+Every function takes the grant first. States are found when they are asked for, from what recorders and health have
+told: a recorder that has died tells nothing, so a camera of which nothing was written for long counts as dark.
+"""
+
+from collections.abc import Collection
+from typing import Any, Final
+
+import msgspec
+
+from saqtau.engine.access import must_hold
+from saqtau.engine.chain import EVERYWHERE
+from saqtau.engine.failures import refusals
+from saqtau.engine.reading import regions_of
+from saqtau.engine.store import see
+from saqtau.kernel.access import Action, Grant, Purpose
+from saqtau.kernel.clock import DAY, MINUTE, SECOND, Instant
+from saqtau.kernel.errors import Kind, Refused
+from saqtau.kernel.register import PlaceKind
+from saqtau.kernel.sensitive import Sensitive, sensitive_of
+from saqtau.video.account import without
+from saqtau.video.gap import GapKind
+from saqtau.video.health import TAMPERED
+
+UNHEARD: Final = MINUTE
+"""A camera of which nothing was written for so long is dark, whatever its last word was."""
+SEEN: Final = 30 * SECOND
+"""A viewer whose process has not said for so long that he still looks does not look any more."""
+LONGEST: Final = 31 * DAY
+"""Of a timeline."""
+LINES: Final = 20_000
+CAMERAS: Final = 50_000
+NEAR: Final = 1_000.0
+"""Metres within which an incident is about a place."""
+
+
+class CameraPlace(msgspec.Struct, frozen=True):
+    """What a wish must say of a camera before anybody may look at it; nothing of what it sees."""
+
+    id: str
+    site: str
+    region: int
+    place: PlaceKind
+    lat: float
+    lon: float
+
+    @property
+    def sensitive(self) -> frozenset[Sensitive]:
+        """Why its pictures need more than the police's consent."""
+        return sensitive_of(self.place)
+
+
+class CameraSeen(msgspec.Struct, frozen=True):
+    """A camera and how it is. kind: of the gap that lasts, or the verdict of its health; `since` it is so.
+
+    watchers: how many look now; null for who may not know it.
+    """
+
+    id: str
+    site: str
+    name: str
+    region: int
+    place: PlaceKind
+    room: str | None
+    lat: float
+    lon: float
+    heading: float | None
+    field_of_view: float
+    reach: float
+    audio: bool
+    keep_days: int
+    state: str  # well, dark, tampered, disabled
+    since: Instant | None
+    kind: str | None
+    oldest: Instant | None
+    watchers: int | None
+    item: str | None
+
+
+class GapSeen(msgspec.Struct, frozen=True):
+    """Time without picture; `ended` null while it lasts."""
+
+    id: str
+    began: Instant
+    ended: Instant | None
+    kind: str
+    packets: int | None
+    by: str | None
+    why: str | None
+    item: str | None
+
+
+class HeldSeen(msgspec.Struct, frozen=True):
+    """Time that is kept for a case. acknowledged: by the recorder, from when on nothing of it goes."""
+
+    id: str
+    began: Instant
+    ended: Instant
+    case: str
+    acknowledged: Instant | None
+
+
+class Timeline(msgspec.Struct, frozen=True):
+    """What there is of a camera in a time: `[began, ended]` of what is recorded, gaps, holds; no picture."""
+
+    now: Instant
+    recorded: list[tuple[Instant, Instant]]
+    gaps: list[GapSeen]
+    holds: list[HeldSeen]
+    oldest: Instant | None
+
+
+class Watcher(msgspec.Struct, frozen=True):
+    """Who looks at a camera now, in which role, for which purpose; `kind` live or recording."""
+
+    viewer: str
+    role: str
+    purpose: str
+    kind: str
+    since: Instant
+
+
+async def place_of(pg: Any, camera: str) -> CameraPlace:
+    """Where a camera is and what kind of place, for the wish that asks for a grant. Raises Refused(NOT_FOUND)."""
+    with refusals():
+        async with pg.transaction():
+            await see(pg, EVERYWHERE)
+            row = await pg.fetchrow("select id, site, region, place, lat, lon from video_camera where id = $1", camera)
+    if row is None:
+        raise Refused(Kind.NOT_FOUND, f"there is no camera {camera}", camera="unknown")
+    return msgspec.convert(dict(row), CameraPlace)
+
+
+_ABOUT: Final = """
+    select exists (select from item i where i.id = $1 and (
+        i.data ->> 'camera' = $2 or i.data ->> 'site' = $3 or exists (select from camera c
+            where c.id = i.data ->> 'camera' and c.site = $3)
+        or i.lat is not null and i.lon is not null and 111320 * sqrt(power(i.lat - $4, 2)
+            + power((i.lon - $5) * cos(radians($4)), 2)) <= $6))
+"""
+
+
+async def is_about(pg: Any, incident: str, camera: CameraPlace) -> bool:
+    """Whether an incident is about this camera's place: it names it or its site, or lies within a kilometre of it."""
+    with refusals():
+        async with pg.transaction():
+            await see(pg, EVERYWHERE)
+            found: bool = await pg.fetchval(_ABOUT, incident, camera.id, camera.site, camera.lat, camera.lon, NEAR)
+    return found
+
+
+_STATES: Final = """
+    select c.id, c.site, c.name, c.region, c.place, c.room, c.lat, c.lon, c.heading, c.field_of_view, c.reach, c.audio,
+        c.keep_days, c.added, g.kind as gap, g.began as gap_began, g.item, o.began as off, h.verdict, h.since as felt,
+        s.ended as written, f.began as oldest, coalesce(w.looking, 0)::int as looking
+    from video_camera c
+    left join lateral (select kind, began, item from video_gap where camera = c.id and ended is null
+        order by began limit 1) g on true
+    left join lateral (select began from video_disable where camera = c.id and kind = 'disabled' and began <= $2
+        and (ended is null or ended > $2) order by began limit 1) o on true
+    left join video_health h on h.camera = c.id
+    left join lateral (select ended from video_segment where camera = c.id order by began desc limit 1) s on true
+    left join lateral (select began from video_segment where camera = c.id order by began limit 1) f on true
+    left join lateral (select count(*) as looking from video_watch where camera = c.id and until is null
+        and seen > $3 and (purpose <> $4 or $5)) w on true
+    where c.retired is null and c.place = any($1) order by c.id limit $6
+"""
+
+
+async def read_states(
+    grant: Grant, pg: Any, places: Collection[PlaceKind], now: Instant, *, counted: Collection[PlaceKind] = ()
+) -> list[CameraSeen]:
+    """Cameras of these kinds of places that the viewer may see, by their code. Raises Refused(DENIED).
+
+    counted: where he may know how many look. That an overseer looks is told to overseers only: an institution that
+    sees the prosecutor come is another one than the one he came to see.
+    """
+    must_hold(grant, now, Action.READ_CAMERA)
+    with refusals():
+        async with pg.transaction():
+            await see(pg, regions_of(grant.viewer))
+            rows = await pg.fetch(
+                _STATES, [one.value for one in places], now, now - SEEN, Purpose.OVERSIGHT.value,
+                grant.request.purpose is Purpose.OVERSIGHT, CAMERAS,
+            )  # fmt: skip
+    return [_seen(row, now, counted) for row in rows]
+
+
+def _seen(row: Any, now: Instant, counted: Collection[PlaceKind]) -> CameraSeen:
+    place = PlaceKind(row["place"])
+    state, kind, since = _state(row, now)
+    return CameraSeen(
+        row["id"], row["site"], row["name"], row["region"], place, row["room"], row["lat"], row["lon"], row["heading"],
+        row["field_of_view"], row["reach"], row["audio"], row["keep_days"], state, since, kind, row["oldest"],
+        row["looking"] if place in counted else None, row["item"],
+    )  # fmt: skip
+
+
+def _state(row: Any, now: Instant) -> tuple[str, str | None, Instant | None]:
+    """State, kind and since when."""
+    if row["off"] is not None:
+        return "disabled", GapKind.DISABLED.value, row["off"]
+    if row["gap"] is not None:
+        return "dark", row["gap"], row["gap_began"]
+    written = row["written"] if row["written"] is not None else row["added"]
+    if now - written > UNHEARD:
+        return "dark", GapKind.DOWN.value, written
+    if row["verdict"] in TAMPERED:
+        return "tampered", row["verdict"], row["felt"]
+    return "well", None, None
+
+
+_RECORDED: Final = """
+    select began, ended from video_segment where camera = $1 and began < $3 and ended > $2 order by began limit $4
+"""
+_GAPS: Final = """
+    select id, began, ended, kind, packets, by, why, item from video_gap
+    where camera = $1 and began < $3 and (ended is null or ended > $2) order by began limit $4
+"""
+_HELD: Final = """
+    select id, began, ended, case_number, acknowledged from video_hold
+    where camera = $1 and lifted is null and began < $3 and ended > $2 order by began limit $4
+"""
+
+
+async def read_timeline(grant: Grant, pg: Any, camera: str, began: Instant, ended: Instant, now: Instant) -> Timeline:
+    """What there is of a camera between two instants. Raises Refused: DENIED, INVALID (`from`, `to`)."""
+    must_hold(grant, now, Action.READ_CAMERA, named=camera)
+    check_range(began, ended)
+    with refusals():
+        async with pg.transaction():
+            await see(pg, regions_of(grant.viewer))
+            span = (camera, began, ended, LINES)
+            segments = await pg.fetch(_RECORDED, *span)
+            gaps = await pg.fetch(_GAPS, *span)
+            holds = await pg.fetch(_HELD, *span)
+            oldest = await pg.fetchval("select min(began) from video_segment where camera = $1", camera)
+    return Timeline(
+        now=now,
+        recorded=_recorded([(row[0], row[1]) for row in segments], [(row[1], row[2]) for row in gaps], began, ended),
+        gaps=[GapSeen(*row) for row in gaps],
+        holds=[HeldSeen(*row) for row in holds],
+        oldest=oldest,
+    )
+
+
+def _recorded(
+    segments: list[tuple[int, int]], gaps: list[tuple[int, int | None]], began: int, ended: int
+) -> list[tuple[Instant, Instant]]:
+    """What files cover, less the gaps in them, within the window. All are in the order of their begin."""
+    covered = _merged([(max(low, began), min(high, ended)) for low, high in segments], SECOND)
+    holes = _merged([(low, ended if high is None else high) for low, high in gaps])
+    return [(Instant(low), Instant(high)) for low, high in without(covered, holes)]
+
+
+def _merged(spans: list[tuple[int, int]], bridged: int = 0) -> list[tuple[int, int]]:
+    """Apart from each other; what is not further than `bridged` ms from the one before belongs to it."""
+    found: list[tuple[int, int]] = []
+    for low, high in spans:
+        if found and low <= found[-1][1] + bridged:
+            found[-1] = (found[-1][0], max(high, found[-1][1]))
+        elif low < high:
+            found.append((low, high))
+    return found
+
+
+def check_range(began: Instant, ended: Instant) -> None:
+    """Refuse (INVALID, `from` or `to`) what is no time, or too long."""
+    if not 0 <= began < 2**53:
+        raise Refused(Kind.INVALID, "from: an instant, Unix ms", **{"from": "invalid"})
+    if not began < ended <= began + LONGEST:
+        raise Refused(Kind.INVALID, "to: behind from, at most 31 days", to="invalid")
+
+
+async def read_watchers(grant: Grant, pg: Any, camera: str, now: Instant) -> list[Watcher]:
+    """Who looks at a camera now; overseers are shown to overseers only. Raises Refused(DENIED)."""
+    must_hold(grant, now, Action.READ_WATCHERS, named=camera)
+    with refusals():
+        async with pg.transaction():
+            await see(pg, regions_of(grant.viewer))
+            rows = await pg.fetch(
+                """select viewer, role, purpose, kind, min(since) as since from video_watch
+                   where camera = $1 and until is null and seen > $2 and (purpose <> $3 or $4)
+                   group by viewer, role, purpose, kind order by min(since), viewer limit 500""",
+                camera, now - SEEN, Purpose.OVERSIGHT.value, grant.request.purpose is Purpose.OVERSIGHT,
+            )  # fmt: skip
+    return [Watcher(*row) for row in rows]
