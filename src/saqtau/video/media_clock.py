@@ -9,7 +9,8 @@ from typing import Final
 
 from saqtau.kernel.clock import Instant
 
-_WINDOW: Final = 64  # stamps between two corrections
+_WINDOW: Final = 64  # stamps between two corrections, at least,
+_WINDOW_MS: Final = 2_000  # and time of ours: what a network held up comes all at once, and none of it in time
 _FAR_MS: Final = 250  # beyond this the clocks disagree, it is no drift
 _GENTLE, _FIRM = 0.0005, 0.05  # share of a duration that may be added or taken
 
@@ -24,6 +25,7 @@ class MediaClock:
         self._low = 0.0
         self._count = 0
         self._began = 0
+        self._since = Instant(0)
 
     def reset(self) -> None:
         """The next stamp has nothing to do with those before (another connection, another clock)."""
@@ -41,13 +43,13 @@ class MediaClock:
         if self._offset is None:
             self._offset, self._slew, self._count = measured, 0.0, 0
         if not self._count:
-            self._low, self._began = measured - self._offset, ts
+            self._low, self._began, self._since = measured - self._offset, ts, received
         self._low = min(self._low, measured - self._offset)
         self._count += 1
         self._offset += self._slew
-        if self._count == _WINDOW:
+        if self._count >= _WINDOW and received - self._since >= _WINDOW_MS:
             share = _FIRM if abs(self._low) * 1000 > _FAR_MS * self._rate else _GENTLE
-            most = max(ts - self._began, 0) * share / _WINDOW
-            self._slew = min(max(self._low / _WINDOW, -most), most)
+            most = max(ts - self._began, 0) * share / self._count
+            self._slew = min(max(self._low / self._count, -most), most)
             self._count = 0
         return ts + round(self._offset)

@@ -244,9 +244,10 @@ def _fragment(data: Windows, seq: int, clock: Box, boxes: Iterator[Box]) -> Link
     return None
 
 
-def repair(path: Path, now: Instant) -> Segment | None:
+def repair(path: Path, now: Instant, *, goes_on: bool = False) -> Segment | None:
     """Ends a file that its writer did not end: cut behind the last whole link, a gap `recorder_down` until now, closed.
 
+    goes_on: a later file of the camera follows this one's last link, so only the closing box is added.
     A closed file is left as it is. None: no link was whole, nothing is lost, and the file is gone. Where whole links
     follow behind a damaged one, the file is kept as `….damaged` and what stands before the damage becomes the segment.
     Raises OSError, `Refused(CONFLICT)` while somebody writes it, `Refused(INVALID)` when its head is not ours.
@@ -265,10 +266,10 @@ def repair(path: Path, now: Instant) -> Segment | None:
         if found.segment.closed:
             return found.segment
         if found.end < size and _goes_on(file, found.end, size):
-            return _beside(file, path, found, now)
+            return _beside(file, path, found, None if goes_on else now)
         if found.end < size:
             os.ftruncate(file, found.end)
-        return _finish(file, found, now)
+        return _finish(file, found, None if goes_on else now)
     finally:
         os.close(file)
 
@@ -299,28 +300,29 @@ def _whole(data: Windows, start: int, size: int) -> bool:
     return second is not None and third is not None and (second.kind, third.kind) == (b"moof", b"mdat")
 
 
-def _finish(file: int, found: Scan, now: Instant) -> Segment:
-    """The gap from the last link to now, and the closing box."""
-    segment = found.segment
-    began = max(found.links[-1].ended, found.links[-1].at)
-    gap = Gap(segment.camera, began, max(now, began), GapKind.DOWN)
-    down = gap_link(segment.last + 1, max(now, began), gap)
+def _finish(file: int, found: Scan, now: Instant | None) -> Segment:
+    """The gap from the last link to `now` (None: none), and the closing box."""
+    segment, data = found.segment, b""
     tally = Tally(segment.camera, segment.place, segment.path, segment.first, segment.previous)
-    tally.size = found.head
+    tally.size, tally.chain = found.head, segment.chain
     for each in found.links:
         tally.add(each.at, ended=each.ended, frames=each.frames, gap=each.gap, size=each.size)
-    tally.chain = link(segment.chain, segment.camera, down.seq, down.at, LinkKind.GAP, digest(down.data))
-    tally.add(down.at, ended=max(now, began), frames=0, gap=gap, size=len(down.data))
-    box = close_bytes(tally.segment(closed=True))
-    data = down.data + box
+    if now is not None:
+        began = max(found.links[-1].ended, found.links[-1].at)
+        gap = Gap(segment.camera, began, max(now, began), GapKind.DOWN)
+        down = gap_link(segment.last + 1, max(now, began), gap)
+        data = down.data
+        tally.chain = link(segment.chain, segment.camera, down.seq, down.at, LinkKind.GAP, digest(data))
+        tally.add(down.at, ended=max(now, began), frames=0, gap=gap, size=len(data))
+    data += close_bytes(tally.segment(closed=True))
     if os.write(file, data) != len(data):
         os.ftruncate(file, found.end)
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(segment.path))
-    tally.size += len(box)
+    tally.size = found.end + len(data)
     return tally.segment(closed=True)
 
 
-def _beside(file: int, path: Path, found: Scan, now: Instant) -> Segment:
+def _beside(file: int, path: Path, found: Scan, now: Instant | None) -> Segment:
     """What stands before the damage, in a file of its own; the damaged file under another name."""
     mended = path.with_name(path.name + ".mended")
     out = os.open(mended, os.O_CREAT | os.O_TRUNC | os.O_RDWR | os.O_APPEND | os.O_CLOEXEC, 0o600)
