@@ -38,7 +38,7 @@ describe('the reason to look', () => {
 describe('presets', () => {
 	test('there is one for each kind of place that has cameras, and one for each of several sites', () => {
 		const all = [camera('a', { site: 'X' }), camera('b', { site: 'X' }), camera('c', { site: 'Y' }), camera('d', { place: 'school' })];
-		expect(presetsOf(all).map(({ id, cameras }) => [id, cameras])).toEqual([['street', ['a', 'b', 'c']], ['street/X', ['a', 'b']], ['school', ['d']]]);
+		expect(presetsOf(all).map(({ id, cameras }) => [id, cameras])).toEqual([['street', ['a', 'b', 'c']], ['street/X', ['a', 'b']], ['school', ['d']], ['all', ['a', 'b', 'c', 'd']]]);
 	});
 	test('an incident brings the cameras that see it, then the nearest', () => {
 		const north = 0.0001; // 11 m

@@ -22,6 +22,8 @@ export const cameras = {
 	get error() { return error; },
 	/** Server time now, ticking once a second. */
 	get now(): Instant { return now + skew; },
+	/** Server time to the millisecond, for what is measured. */
+	exact: (): Instant => Date.now() + skew,
 	/** Server time when they were last heard of, when that is too long ago. */
 	get old(): Instant | null { return loaded && now - heard > PROMISE ? heard + skew : null; },
 	one: (id: string): VideoCamera | undefined => list.find((camera) => camera.id === id)

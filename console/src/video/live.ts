@@ -1,6 +1,7 @@
 // One live picture: a WebSocket that brings the recorder's own fragments, opened again when it breaks. Does I/O.
 import { Refusal, type Kind } from '../api';
 import type { Facts, Instant } from '../types';
+import { cameras } from './cameras.svelte';
 import { liveUrl, type Look } from './ask';
 import { Broken, Splitter } from './boxes';
 import { Sink } from './sink';
@@ -27,6 +28,8 @@ export interface Shown {
 	refusal: Refusal | null;
 	/** From asking to the first picture, ms. */
 	first: number | null;
+	/** How old the picture on the screen is, ms. */
+	behind: number | null;
 }
 
 const PAUSES = [300, 1_000, 2_000, 5_000];
@@ -46,7 +49,7 @@ function refusalOf(event: CloseEvent): Refusal {
 
 /** Show a camera until the returned function is called. `tell` hears each change, and the time shown twice a second. */
 export function watch(video: HTMLVideoElement, camera: string, look: Look, tell: (shown: Shown) => void): () => void {
-	let shown: Shown = { phase: 'opening', kind: null, since: null, at: null, skipped: 0, refusal: null, first: null };
+	let shown: Shown = { phase: 'opening', kind: null, since: null, at: null, skipped: 0, refusal: null, first: null, behind: null };
 	let socket: WebSocket | null = null;
 	let sink: Sink | null = null;
 	let retry: ReturnType<typeof setTimeout> | undefined;
@@ -116,7 +119,7 @@ export function watch(video: HTMLVideoElement, camera: string, look: Look, tell:
 		const at = sink?.shown ?? null;
 		const still = performance.now() - Math.max(frame, opened) > STALLED;
 		if (still && (shown.phase === 'playing' || shown.phase === 'opening')) say({ phase: shown.phase === 'playing' ? 'stalled' : 'opening', since: shown.at ?? Date.now(), at });
-		else if (at !== shown.at) say({ at });
+		else if (at !== shown.at) say({ at, behind: at === null ? null : cameras.exact() - at });
 	}, 500);
 	opened = performance.now();
 	video.requestVideoFrameCallback(drawn);

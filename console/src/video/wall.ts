@@ -8,7 +8,7 @@ export const columnsOf = (layout: Layout): number => Math.sqrt(layout);
 export const layoutFor = (count: number): Layout => LAYOUTS.find((one) => one >= count) ?? 16;
 
 export interface Preset {
-	/** `<place>`, `<place>/<site>` or `own/<name>`, as it stands in the address. */
+	/** `<place>`, `<place>/<site>`, `all` or `own/<name>`, as it stands in the address. */
 	id: string;
 	place: PlaceKind | null;
 	site: string | null;
@@ -18,7 +18,7 @@ export interface Preset {
 
 const byName = (a: VideoCamera, b: VideoCamera): number => a.name.localeCompare(b.name, undefined, { numeric: true }) || a.id.localeCompare(b.id);
 
-/** A wall for each kind of place, and one for each site that has several cameras. */
+/** A wall for each kind of place, one for each site that has several cameras, and one for all. */
 export function presetsOf(cameras: readonly VideoCamera[]): Preset[] {
 	const sorted = [...cameras].sort(byName);
 	const presets: Preset[] = [];
@@ -33,6 +33,7 @@ export function presetsOf(cameras: readonly VideoCamera[]): Preset[] {
 			if (own.length > 1) presets.push({ id: `${place}/${site}`, place, site, name: null, cameras: own.map((one) => one.id) });
 		}
 	}
+	if (presets.some(({ place }) => place !== presets[0]?.place)) presets.push({ id: 'all', place: null, site: null, name: null, cameras: sorted.map((one) => one.id) });
 	return presets;
 }
 
