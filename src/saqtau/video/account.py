@@ -69,7 +69,7 @@ def minutes(
     if began % MINUTE or not 0 <= ended - began <= LONGEST * MINUTE:
         raise Refused(Kind.INVALID, "minutes are counted from a minute's begin on, 400 days at most", began="invalid")
     last = int(ended)
-    there = _united(((one.began, last if one.ended is None else one.ended) for one in segments), began, last)
+    there = _united(_ends(segments, last), began, last)
     holes: Spans = []
     acts = [(one.began, last if one.ended is None else one.ended) for one in maintenance]
     expired: Spans = []
@@ -135,11 +135,6 @@ def hours(began: Instant, states: bytes) -> dict[Instant, bytes]:
     return {hour: bytes(row) for hour, row in found.items()}
 
 
-def joined(old: bytes, new: bytes) -> bytes:
-    """An hour told again: what is known now replaces what was known before, UNKNOWN replaces nothing."""
-    return bytes(after or before for before, after in zip(old, new, strict=True))
-
-
 def runs(began: Instant, states: bytes, wanted: MinuteState) -> list[Span]:
     """Whole minutes of a state that follow each other, as spans."""
     found: list[Span] = []
@@ -178,9 +173,10 @@ def within(spans: Spans, others: Spans) -> Spans:
     return without(spans, without(spans, others))
 
 
-def covered(began: Instant, ended: Instant, spans: Iterable[Span]) -> int:
-    """Milliseconds between `began` and `ended` that lie in some span; what overlaps counts once."""
-    return sum(high - low for low, high in _united(_ends(spans, ended), began, ended))
+def recorded(began: Instant, ended: Instant, segments: Iterable[Span], gaps: Iterable[Gap]) -> int:
+    """Milliseconds between `began` and `ended` that lie in some segment and in no gap; what overlaps counts once."""
+    holes = _united(((one.began, ended if one.ended is None else one.ended) for one in gaps), began, ended)
+    return sum(high - low for low, high in without(_united(_ends(segments, ended), began, ended), holes))
 
 
 def _ends(spans: Iterable[Span], last: int) -> Iterable[tuple[int, int]]:

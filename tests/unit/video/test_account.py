@@ -4,7 +4,7 @@ import pytest
 
 from saqtau.kernel.clock import HOUR, MINUTE, SECOND, Instant
 from saqtau.kernel.errors import Refused
-from saqtau.video.account import BEARABLE, TRIFLE, MinuteState, Span, covered, hours, joined, minutes, runs
+from saqtau.video.account import BEARABLE, TRIFLE, MinuteState, Span, hours, minutes, recorded, runs
 from saqtau.video.gap import Gap, GapKind
 
 T = Instant(1_790_000_040_000 // MINUTE * MINUTE)
@@ -117,15 +117,14 @@ def test_hours_hold_sixty_minutes_each():
     }
 
 
-def test_what_is_told_again_replaces_and_what_is_not_known_does_not():
-    assert joined(bytes([X, R, U]), bytes([E, U, R])) == bytes([E, R, R])
-
-
 def test_runs_are_the_minutes_that_follow_each_other():
     assert runs(T, bytes([X, X, R, X]), X) == [span(0, 120), span(180, 240)]
     assert runs(T, b"", X) == []
 
 
-def test_covered_counts_what_overlaps_once():
-    assert covered(at(0), at(60), [span(-5, 10), span(5, 20), span(50, None)]) == 30 * SECOND
+def test_what_is_recorded_counts_once_and_not_where_a_gap_is():
+    segments = [span(-5, 10), span(5, 20), span(50, None)]
+    assert recorded(at(0), at(60), segments, []) == 30 * SECOND
+    assert recorded(at(0), at(60), segments, [gap(5, 15), gap(18, 55)]) == 13 * SECOND
+    assert recorded(at(0), at(60), segments, [gap(5, None)]) == 5 * SECOND
     assert TRIFLE < BEARABLE
