@@ -1,4 +1,4 @@
-"""One part of Saqtau as a process: `python -m saqtau.bootstrap intake|web|worker|notary|simulate --config FILE`."""
+"""One part of Saqtau as a process: `python -m saqtau.bootstrap web|worker|recorder|... --config FILE`."""
 
 import argparse
 import asyncio
@@ -12,10 +12,10 @@ from saqtau.bootstrap import configured, logs
 from saqtau.bootstrap.ground import Ground, stand
 from saqtau.kernel.errors import Refused
 
-PARTS = ("intake", "web", "worker", "notary", "simulate")
+PARTS = ("intake", "web", "worker", "notary", "recorder", "simulate")
 
 
-async def _run(part: str, ground: Ground) -> None:
+async def _run(part: str, ground: Ground, shard: int) -> None:
     if part == "simulate":
         from saqtau.bootstrap.demonstration import drive_city
 
@@ -38,6 +38,10 @@ async def _run(part: str, ground: Ground) -> None:
             from saqtau.bootstrap.notary import notarise
 
             await notarise(ground, stop)
+        case "recorder":
+            from saqtau.bootstrap.recorder import record
+
+            await record(ground, shard, stop)
         case _:
             from saqtau.bootstrap.worker import work
 
@@ -50,10 +54,11 @@ def main() -> None:
     arguments.add_argument("part", choices=PARTS)
     arguments.add_argument("--config", type=Path, default=None)
     arguments.add_argument("--folder", type=Path, default=None)
+    arguments.add_argument("--shard", type=int, default=0, help="which of the recorder processes, from 0")
     chosen = arguments.parse_args()
     logs.configure()
     try:
-        uvloop.run(_run(chosen.part, stand(configured(chosen.config, chosen.folder))))
+        uvloop.run(_run(chosen.part, stand(configured(chosen.config, chosen.folder)), chosen.shard))
     except Refused as refusal:
         sys.exit(f"{chosen.part}: {refusal.message}")
 

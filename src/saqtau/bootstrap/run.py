@@ -22,8 +22,8 @@ PATIENCE = 120.0
 """Seconds a part may take to answer; the first start compiles the road searches."""
 
 
-def child(name: str, part: str, config: Path, ready: tuple[str, int] | None = None) -> Part:
-    """A process of ours. ready: (host, port) that must answer."""
+def child(name: str, part: str, config: Path, ready: tuple[str, int] | None = None, shard: int = 0) -> Part:
+    """A process of ours. ready: (host, port) that must answer. shard: which of several that share work by number."""
 
     async def wait() -> None:
         if ready is not None:
@@ -31,7 +31,7 @@ def child(name: str, part: str, config: Path, ready: tuple[str, int] | None = No
 
     return Part(
         name=name,
-        command=(sys.executable, "-m", "saqtau.bootstrap", part, "--config", str(config)),
+        command=(sys.executable, "-m", "saqtau.bootstrap", part, "--config", str(config), "--shard", str(shard)),
         ready=wait,
     )
 
@@ -56,9 +56,11 @@ def parts_of(ground: Ground, config: Path) -> list[Part]:
     """What serves, in the order of its start."""
     settings = ground.config
     workers = [child(f"worker-{n + 1}", "worker", config) for n in range(settings.engine.workers)]
+    recorders = [child(f"recorder-{n + 1}", "recorder", config, shard=n) for n in range(settings.video.processes)]
     return [
         *workers,
         child("notary", "notary", config),
+        *recorders,
         child("intake", "intake", config, (settings.intake.host, settings.intake.port)),
         child("web", "web", config, (settings.web.host, settings.web.port)),
     ]

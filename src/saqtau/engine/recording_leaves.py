@@ -1,0 +1,82 @@
+"""Minutes of a place in the evidence log: where they stand, and what they say of a camera's chain."""
+
+from collections.abc import Sequence
+from typing import Any, Final
+
+import msgspec
+
+from saqtau.engine.custody import Opened, Place, open_entries
+from saqtau.engine.failures import refusals
+from saqtau.engine.keys import Keys
+from saqtau.engine.ledger import Draft, Placed
+from saqtau.kernel.access import Grant
+from saqtau.kernel.clock import MINUTE, Instant
+
+LATEST: Final = 15 * MINUTE
+"""How long after a recording its minute may have been entered."""
+MOST: Final = 60
+"""Minutes of one package, spread over its time: what was changed is then named to a sixtieth of it, or a minute."""
+
+_NOTE: Final = "insert into recording_leaf (site, at, origin, index) select * from unnest($1::text[], $2::int8[], $3::text[], $4::int8[]) on conflict do nothing"  # noqa: E501 - one statement
+_FIND: Final = """
+    select origin, index from recording_leaf where site = $1 and at >= $2 and at < $3 order by at, origin, index
+"""
+
+
+class Head(msgspec.Struct, frozen=True):
+    """What a minute says: the chain of the camera after link `last`."""
+
+    opened: Opened
+    last: int
+    chain: str
+
+
+async def note_leaves(pg: Any, drafts: Sequence[Draft], placed: Sequence[Placed]) -> None:
+    """Remember where minutes stand. pg: as saqtau_worker."""
+    rows = [
+        (str(draft.record["site"]), int(draft.record["at"]), place.origin, place.index)
+        for draft, place in zip(drafts, placed, strict=True)
+    ]
+    if rows:
+        with refusals():
+            await pg.execute(_NOTE, *map(list, zip(*rows, strict=True)))
+
+
+async def forget_leaves(pg: Any, before: Instant) -> None:
+    """Forget where minutes of before stood: their records are gone by then. pg: as saqtau_worker."""
+    with refusals():
+        await pg.execute("delete from recording_leaf where at < $1", before)
+
+
+async def find_heads(
+    grant: Grant, pool: Any, keys: Keys, camera: str, site: str, links: tuple[int, int], span: tuple[Instant, Instant],
+    now: Instant,
+) -> list[Head]:  # fmt: skip
+    """Heads of a camera's chain that the log has within these links, and the first behind them, in order.
+
+    span: when the first and the last of the links were. At most 60, evenly; the last is always among them.
+    Raises Refused as `open_entries`.
+    """
+    first, last = links
+    began, ended = span
+    with refusals():
+        rows = await pool.fetch(_FIND, site, began - began % MINUTE, ended + LATEST)
+    places = [Place(row["origin"], row["index"]) for row in rows]
+    behind = [number for number, row in enumerate(places)][-int(LATEST // MINUTE) :]
+    step = max(1, (len(places) - len(behind)) // MOST)
+    chosen = sorted({*range(0, len(places), step), *behind})
+    found: dict[int, Head] = {}
+    for opened in await open_entries(grant, pool, keys, [places[number] for number in chosen], now):
+        for line in _lines(opened):
+            if line.get("camera") == camera and int(line["last"]) >= first:
+                found.setdefault(int(line["last"]), Head(opened, int(line["last"]), str(line["chain"])))
+    within = [head for seq, head in sorted(found.items()) if seq < last]
+    after = [head for seq, head in sorted(found.items()) if seq >= last][:1]
+    return [*within, *after]
+
+
+def _lines(opened: Opened) -> list[dict[str, Any]]:
+    if opened.found.record is None:
+        return []
+    record = msgspec.json.decode(opened.found.record)
+    return [one for one in record.get("cameras", ()) if isinstance(one, dict)]

@@ -1,0 +1,81 @@
+"""A recorder for tests: real files, a real database, a looping camera; here or in a process to be killed."""
+
+import asyncio
+import contextlib
+import secrets
+import time
+from pathlib import Path
+from random import Random
+
+from saqtau.devices import source
+from saqtau.engine import postgres
+from saqtau.engine.keys import Keys, Signers
+from saqtau.engine.ledger import Ledger
+from saqtau.engine.postgres import WORKER
+from saqtau.engine.recording import Recorder
+from saqtau.engine.recording_leases import Leases
+from saqtau.engine.recording_volumes import Volumes
+from saqtau.kernel.clock import Instant
+from saqtau.kernel.ids import uuid7_source
+from saqtau.kernel.register import PlaceKind, VideoCamera
+from saqtau.video.volume import Volume
+
+
+def now():
+    """UTC."""
+    return Instant(time.time_ns() // 1_000_000)
+
+
+ids = uuid7_source(now, secrets.token_bytes)
+
+
+def camera_at(code, address, **facts):
+    """A camera of a street, kept for thirty days."""
+    facts = {"place": PlaceKind.STREET, "keep_days": 30, **facts}
+    return VideoCamera(
+        id=code, site="s1", name=f"Camera {code}", region=3, lat=51.1, lon=71.4, address=address, **facts
+    )  # fmt: skip
+
+
+async def play(camera, on_units):
+    """As the recorder's process plays."""
+    await source.play(camera.address, credentials=None, audio=camera.audio, clock=now, on_units=on_units, silence=2.0)
+
+
+def quickly(_tries, _random):
+    """A pause that tests have time for."""
+    return 0.2
+
+
+@contextlib.asynccontextmanager
+async def recording(database, folder, *, index=0, count=1, budget=None, folders=None, live=None, pause=quickly):
+    """A recorder until the block is left: (recorder, pool)."""
+    pool = await postgres.pool(database, WORKER, 5)
+    ledger_pool = await postgres.pool(database, WORKER, 2)
+    ledger = Ledger(ledger_pool, Signers("test", bytes(32)), Keys(Path(folder) / "keys"), now, secrets.token_bytes)
+    volumes = Volumes([Volume(one, budget) for one in folders or [Path(folder) / "video"]], now)
+    leases = Leases(Path(folder) / "locks", index, count)
+    recorder = Recorder(pool, ledger, leases, volumes, play, pause, now, ids, Random(1), live=live)
+    stop = asyncio.Event()
+    running = asyncio.create_task(recorder.run(stop))
+    try:
+        yield recorder, pool
+    finally:
+        stop.set()
+        await running
+        await ledger.close()
+        await ledger_pool.close()
+        await pool.close()
+
+
+async def until(asked, *, patience=30.0):
+    """What `asked` answers once it is true. Fails after `patience` seconds."""
+    end = time.monotonic() + patience
+    while True:
+        found = asked()
+        if asyncio.iscoroutine(found):
+            found = await found
+        if found:
+            return found
+        assert time.monotonic() < end, f"waited {patience} s"
+        await asyncio.sleep(0.05)
