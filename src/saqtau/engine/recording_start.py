@@ -62,9 +62,9 @@ def find_start(camera: str, head: Head | None, folders: Sequence[Path], now: Ins
     )
     found: list[Segment] = []
     links: list[LinkAt] = []
-    for path in paths:
+    for place, path in enumerate(paths):
         try:
-            segment = repair(path, now)
+            segment = repair(path, now, goes_on=place + 1 < len(paths))
             if segment is None:
                 continue
             links += scan(path, followed=False).links
