@@ -12,7 +12,7 @@ from saqtau.bootstrap import configured, logs
 from saqtau.bootstrap.ground import Ground, stand
 from saqtau.kernel.errors import Refused
 
-PARTS = ("intake", "web", "worker", "notary", "recorder", "simulate")
+PARTS = ("intake", "web", "worker", "notary", "recorder", "health", "simulate")
 
 
 async def _run(part: str, ground: Ground, shard: int) -> None:
@@ -42,6 +42,10 @@ async def _run(part: str, ground: Ground, shard: int) -> None:
             from saqtau.bootstrap.recorder import record
 
             await record(ground, shard, stop)
+        case "health":
+            from saqtau.bootstrap.health import watch
+
+            await watch(ground, stop)
         case _:
             from saqtau.bootstrap.worker import work
 

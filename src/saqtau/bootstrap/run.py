@@ -61,6 +61,7 @@ def parts_of(ground: Ground, config: Path) -> list[Part]:
         *workers,
         child("notary", "notary", config),
         *recorders,
+        child("health", "health", config),
         child("intake", "intake", config, (settings.intake.host, settings.intake.port)),
         child("web", "web", config, (settings.web.host, settings.web.port)),
     ]
