@@ -343,7 +343,7 @@ class Recorder:
                 self._darken(link.gap)
         one = self._ours.get(camera.id)
         if one is not None and self._clock() - one.told >= TOLD:
-            one.told = self._clock()
+            one.told = self._clock() if isinstance(link, Fragment) else Instant(0)  # its first picture is told at once
             self._note(camera.id)
 
     def closed(self, camera: VideoCamera, segment: Segment) -> None:

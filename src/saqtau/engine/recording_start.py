@@ -84,7 +84,10 @@ def find_start(camera: str, head: Head | None, folders: Sequence[Path], now: Ins
 
 
 def gaps_of(camera: str, links: Iterable[LinkAt]) -> list[NamedGap]:
-    """The gaps of links that follow each other, with their names: the link that ends a gap is no second one, the next ends what is open."""
+    """The gaps of links that follow each other, with their names.
+
+    The link that ends a gap is no second gap, and whatever comes next ends one that is open.
+    """
     found: list[NamedGap] = []
     for link in links:
         last = found[-1] if found else None
