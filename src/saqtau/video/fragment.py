@@ -256,14 +256,16 @@ class Fragmenter:
         return links
 
     def _add(self, held: _Picture, duration: int, *, last: bool) -> list[Link | Parameters]:
-        """The picture into the fragment; the fragment, when the next picture would make it too long."""
-        if not self._samples:
+        """The picture into the fragment; the fragment, where this picture or the next would make it too long."""
+        done, end = list[Link | Parameters](), held.dts + duration
+        if self._first is not None and end - self._first.dts > LONGEST:
+            done.append(self._fragment(self._first, held.dts))
+        if self._first is None:
             self._first = held
         self._samples.append(Sample(duration, held.unit.key, held.unit.nals, held.shift))
-        first = self._first or held
-        if last or held.dts + 2 * duration - first.dts > LONGEST or len(self._samples) >= MOST_FRAMES:
-            return [self._fragment(first, held.dts + duration)]
-        return []
+        if last or end + duration - self._first.dts > LONGEST or len(self._samples) >= MOST_FRAMES:
+            done.append(self._fragment(self._first, end))
+        return done
 
     def _cut(self, until: int | None) -> list[Link | Parameters]:
         """Whatever waits, with the usual duration for the picture whose successor is not known."""
@@ -275,7 +277,7 @@ class Fragmenter:
 
     def _fragment(self, first: _Picture, end: int) -> Fragment:
         at, unit, samples = Instant(first.dts // TICKS), first.unit, self._samples
-        self._samples, self._end = [], end
+        self._samples, self._first, self._end = [], None, end
         data = fragment_bytes(self.seq, at, first.dts, samples, self._sound.cut())
         source = None if unit.ntp is None else SourceClock(unit.ntp, unit.ts)
         lasts = end // TICKS - at  # so that what follows without a hole begins where this ends
