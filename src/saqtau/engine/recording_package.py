@@ -311,7 +311,7 @@ async def _prove(
 
 
 async def ask_time(authority: str, listed: bytes) -> bytes | None:
-    """A time-stamp over a manifest. None when the authority is away or answers with something else: the log says why."""
+    """A time-stamp over a manifest. None when the authority is away or its answer does not fit; the log says why."""
     asked = timestamp.ask(listed)
     try:
         async with httpx.AsyncClient(timeout=STAMPING, follow_redirects=False) as http:

@@ -9,7 +9,7 @@ import io
 import re
 import zipfile
 import zlib
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from enum import StrEnum
 from typing import Any, Final
 
@@ -148,39 +148,57 @@ def pack(files: Files) -> bytes:
     return verifier.pack(files)
 
 
-def stream(files: Files, streamed: Iterable[Streamed]) -> tuple[int, Iterator[bytes]]:
+Late = Callable[[], Sequence[Streamed]]
+"""Parts that are made while the others leave, and lie under `COPY`: behind them all."""
+
+
+def stream(files: Files, streamed: Sequence[Streamed], late: Late | None = None) -> tuple[int | None, Iterator[bytes]]:
     """The zip of these files and of parts that are read while it leaves: how many bytes it has, and they.
 
-    Refused(INVALID) names `file` or `package`. The iterator raises ValueError where a part has not the size it said.
+    late: then nobody knows how many. Refused(INVALID) names `file` or `package`. The iterator raises ValueError where a
+    part has not the size it said, or a late one has its place before another.
     """
-    parts = sorted(streamed, key=lambda one: verifier.order(one.name))
-    _check({**files, **{one.name: b"" for one in parts}})
-    if any(one.name in files for one in parts) or len({one.name for one in parts}) != len(parts):
-        refuse("file", "package: two parts of one name")
-    blank = [Member(one.name, one.size, 0, streamed=True) for one in parts]
+    names = [*files, *(one.name for one in streamed)]
+    _check({**files, **{one.name: b"" for one in streamed}})
+    if len(set(names)) != len(names) or any(name.startswith(COPY) for name in names):
+        refuse("file", "package: two parts of one name, or one in the place of a copy")
+    blank = [Member(one.name, one.size, 0, streamed=True) for one in streamed]
     fixed = [Member(name, len(data), zlib.crc32(data), streamed=False) for name, data in files.items()]
     members = sorted([*blank, *fixed], key=lambda one: verifier.order(one.name))
-    total = sum(len(one.head) + one.size + len(one.behind) for one in members) + len(verifier.listing(members))
-    return total, _pieces(members, files, {one.name: one for one in parts})
+    total = None
+    if late is None:
+        total = sum(len(one.head) + one.size + len(one.behind) for one in members) + len(verifier.listing(members))
+    return total, _pieces(members, files, {one.name: one for one in streamed}, late)
 
 
-def _pieces(members: Sequence[Member], files: Files, streamed: Mapping[str, Streamed]) -> Iterator[bytes]:
+def _pieces(
+    members: Sequence[Member], files: Files, streamed: Mapping[str, Streamed], late: Late | None
+) -> Iterator[bytes]:
     done = list[Member]()
     for one in members:
         if one.name in files:
             yield one.head + files[one.name]
             done.append(one)
             continue
-        yield one.head
-        crc, left = 0, one.size
-        for piece in streamed[one.name].pieces():
-            crc, left = zlib.crc32(piece, crc), left - len(piece)
-            yield piece
-        if left:
-            raise ValueError(f"{one.name} has {one.size - left} bytes, and {one.size} were announced")
-        done.append(Member(one.name, one.size, crc, streamed=True))
-        yield done[-1].behind
+        done.append((yield from _streamed(streamed[one.name])))
+    for behind in sorted(late() if late is not None else (), key=lambda one: one.name):
+        if not behind.name.startswith(COPY) or verifier.order(behind.name) <= verifier.order(done[-1].name):
+            raise ValueError(f"{behind.name} has its place before {done[-1].name}")
+        done.append((yield from _streamed(behind)))
     yield verifier.listing(done)
+
+
+def _streamed(part: Streamed) -> Generator[bytes, None, Member]:
+    yield Member(part.name, part.size, 0, streamed=True).head
+    crc, left = 0, part.size
+    for piece in part.pieces():
+        crc, left = zlib.crc32(piece, crc), left - len(piece)
+        yield piece
+    if left:
+        raise ValueError(f"{part.name} has {part.size - left} bytes, and {part.size} were announced")
+    done = Member(part.name, part.size, crc, streamed=True)
+    yield done.behind
+    return done
 
 
 def unpack(data: bytes) -> dict[str, bytes]:

@@ -66,6 +66,18 @@ create table recording_package (
     primary key (wish, standing)
 );
 
+-- Where the minutes of a place stand in the evidence log: found for a package without opening a city's records.
+create table recording_leaf (
+    site text not null,
+    at bigint not null,               -- the minute's first millisecond
+    origin text not null,
+    index bigint not null,
+    primary key (site, at, origin, index)
+);
+create index recording_leaf_at on recording_leaf (at);
+grant select on recording_leaf to saqtau_app;
+grant select, insert, delete on recording_leaf to saqtau_worker;
+
 create or replace function asked_for(kind text, wish text) returns text
     language plpgsql stable set search_path = public, pg_temp as $$
 begin

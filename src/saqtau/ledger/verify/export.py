@@ -864,7 +864,7 @@ def _der(data: bytes) -> list[Der]:
 def _timestamp(token: bytes, manifest: bytes, tsa: bytes | None, say: Say) -> None:
     """Check a TimeStampResp over the manifest. Raises Wrong."""
     try:
-        moment, cert = _stamped(token, hashlib.sha256(manifest).digest())
+        moment, cert = stamped(token, hashlib.sha256(manifest).digest())
         trusted = x509.load_pem_x509_certificates(tsa) if tsa is not None else []
     except (IndexError, KeyError, ValueError) as error:
         raise Wrong(TIMESTAMP, f"is no time-stamp that can be read here: {error}") from error
@@ -889,7 +889,7 @@ def _vouches(trusted: x509.Certificate, cert: x509.Certificate) -> bool:
     return True
 
 
-def _stamped(token: bytes, digest: bytes) -> tuple[str, x509.Certificate]:
+def stamped(token: bytes, digest: bytes) -> tuple[str, x509.Certificate]:
     """When an authority signed this digest, and its certificate. Raises Wrong, InvalidSignature, or for what is cut."""
     status, content = _der(_der(token)[0][1])
     oid, wrapped = _der(content[1])
