@@ -19,6 +19,7 @@ from saqtau.engine.journal import ensure_streams
 from saqtau.engine.place import read_secret
 from saqtau.engine.policy_change import EVERY, INSTALLER, PolicyWatch, install
 from saqtau.engine.postgres import APP
+from saqtau.engine.video_decoding import Decoders
 from saqtau.engine.worker import every
 from saqtau.ledger.leaf import LeafClass
 from saqtau.web.app import create_app
@@ -50,6 +51,7 @@ async def answer(ground: Ground, stop: asyncio.Event) -> None:
     async def compare_policies() -> None:
         await watch.look()
 
+    decoders = Decoders(1)
     settings = ground.config.web
     app = create_app(
         Parts(
@@ -71,6 +73,7 @@ async def answer(ground: Ground, stop: asyncio.Event) -> None:
             history=ground.open_history(),
             map=ground.map,
             dist=console(),
+            decoders=decoders,
             atlas=atlas,
             tablet_intake=serve({"/tablet/positions": tablet_input(known, tracks, atlas)}),
             secure=settings.tls or not _is_loopback(settings.host),
@@ -82,6 +85,7 @@ async def answer(ground: Ground, stop: asyncio.Event) -> None:
     refreshing.cancel()
     comparing.cancel()
     await tracks.close()
+    await decoders.close()
     await ledger.close()
     await nc.close()
     ledger_pool.terminate()

@@ -15,6 +15,7 @@ import msgspec
 import structlog
 
 from saqtau.engine.access import must_hold
+from saqtau.engine.chain import EVERYWHERE
 from saqtau.engine.failures import refusals
 from saqtau.engine.reading import regions_of
 from saqtau.engine.store import see
@@ -58,10 +59,10 @@ class Picture(msgspec.Struct, frozen=True, gc=False):
 
 
 class Inside(msgspec.Struct, frozen=True):
-    """What is in a file: bytes of `ftyp` and `moov`, and its fragments."""
+    """What is in a file: `ftyp` and `moov`, and its fragments."""
 
     path: Path
-    init: int
+    init: bytes
     pictures: tuple[Picture, ...]
 
 
@@ -129,16 +130,45 @@ async def read_file_row(grant: Grant, pg: Any, camera: str, first: int, now: Ins
     return _file(rows[0])
 
 
-async def read_key_picture(grant: Grant, pg: Any, shelf: "Shelf", camera: str, at: Instant, now: Instant) -> Found:
+async def began_at(pg: Any, camera: str, first: int) -> Instant:
+    """When a file begins, for the wish that asks for a grant; nothing of it. Raises Refused(NOT_FOUND, `first`)."""
+    with refusals():
+        async with pg.transaction():
+            await see(pg, EVERYWHERE)
+            found = await pg.fetchval("select began from video_segment where camera = $1 and first = $2", camera, first)
+    if found is None:
+        raise _gone(camera)
+    return Instant(found)
+
+
+async def read_resumption(
+    grant: Grant, pool: Any, contents: "Contents", files: Sequence[FileRow], ended: Instant, now: Instant
+) -> Instant | None:
+    """When there are pictures again behind a time that has none; None: there are none yet. Raises Refused(DENIED)."""
+    must_hold(grant, now, Action.PLAY_RECORDING)
+    for file in files:
+        inside = await contents.inside(file)
+        for one in inside.pictures if inside is not None else ():
+            if one.at >= ended:
+                return one.at
+    async with pool.acquire() as pg:
+        return await read_next(grant, pg, grant.request.object, ended, now)
+
+
+async def read_key_picture(
+    grant: Grant, pool: Any, contents: "Contents", camera: str, at: Instant, now: Instant
+) -> Found:
     """The last key picture at or before an instant. Raises Refused: DENIED, NOT_FOUND (`at`), UNAVAILABLE (`disk`)."""
     must_hold(grant, now, Action.PLAY_RECORDING, named=camera)
     sql = """
         select first, began, ended, path, closed from video_segment where camera = $1 and began <= $2
         order by first desc limit 3
     """
-    for row in await _rows(grant, pg, sql, camera, at):
+    async with pool.acquire() as pg:
+        rows = await _rows(grant, pg, sql, camera, at)
+    for row in rows:
         file = _file(row)
-        inside = await shelf.inside(file)
+        inside = await contents.inside(file)
         keys = [one for one in inside.pictures if one.key and one.at <= at] if inside is not None else []
         if inside is not None and keys:
             found = await asyncio.to_thread(_key_picture, inside, keys[-1])
@@ -159,8 +189,8 @@ def _file(row: Any) -> FileRow:
     return FileRow(row["first"], row["began"], row["ended"], Path(row["path"]), row["closed"])
 
 
-class Shelf:
-    """What is in files that do not change any more, remembered for a while: a timeline asks for many of its pictures."""
+class Contents:
+    """What is in files that do not change any more, remembered: a timeline asks for many of its pictures."""
 
     def __init__(self) -> None:
         self._known: OrderedDict[Path, Inside] = OrderedDict()
@@ -189,7 +219,10 @@ def _look_into(path: Path) -> Inside | None:
     except Refused as refused:
         log.warning("a file is passed over", reason=refused.message)
         return None
-    return Inside(path, found.init, tuple(_picture(link) for link in found.links if link.gap is None))
+    head = _read_parts(path, ((0, found.init),))
+    if head is None:
+        return None
+    return Inside(path, head[0], tuple(_picture(link) for link in found.links if link.gap is None))
 
 
 def _picture(link: LinkAt) -> Picture:
@@ -197,8 +230,8 @@ def _picture(link: LinkAt) -> Picture:
 
 
 def _key_picture(inside: Inside, picture: Picture) -> Found | None:
-    parts = _read_parts(inside.path, ((0, inside.init), (picture.offset, picture.size)))
-    return Found(picture.at, *parts) if parts is not None else None
+    parts = _read_parts(inside.path, ((picture.offset, picture.size),))
+    return Found(picture.at, inside.init, parts[0]) if parts is not None else None
 
 
 def _read_parts(path: Path, parts: Sequence[tuple[int, int]]) -> tuple[bytes, ...] | None:
@@ -239,29 +272,27 @@ def chosen(pictures: Sequence[Picture], began: Instant, ended: Instant) -> list[
 
 
 async def read_runs(
-    grant: Grant, shelf: Shelf, files: Sequence[FileRow], began: Instant, ended: Instant, clock: Clock
+    grant: Grant, contents: Contents, files: Sequence[FileRow], began: Instant, ended: Instant, clock: Clock
 ) -> AsyncIterator[Run]:
     """The fragments of a time, as they lie in the files that `read_files` found, about a megabyte at once.
 
-    Ends early when the grant has run out. Raises Refused: DENIED (at the first), UNAVAILABLE (`disk`).
+    Raises Refused: DENIED (when the grant has run out), UNAVAILABLE (`disk`).
     """
     if not files:
         return
-    must_hold(grant, clock(), Action.PLAY_RECORDING)
     known = b""
     for file in files:
-        inside = await shelf.inside(file)
+        inside = await contents.inside(file)
         if inside is None:
             continue
         for run in _together(chosen(inside.pictures, began, ended)):
-            if clock() >= grant.expires:
-                return
+            must_hold(grant, clock(), Action.PLAY_RECORDING)
             size = run[-1].offset + run[-1].size - run[0].offset
-            parts = await asyncio.to_thread(_read_parts, inside.path, ((0, inside.init), (run[0].offset, size)))
+            parts = await asyncio.to_thread(_read_parts, inside.path, ((run[0].offset, size),))
             if parts is None:
                 break  # it went, or was cut, while it was being read
-            yield Run(parts[0] if parts[0] != known else b"", run[0], run[-1], parts[1])
-            known = parts[0]
+            yield Run(inside.init if inside.init != known else b"", run[0], run[-1], parts[0])
+            known = inside.init
 
 
 def _together(pictures: Sequence[Picture]) -> list[list[Picture]]:
@@ -277,22 +308,24 @@ def _together(pictures: Sequence[Picture]) -> list[list[Picture]]:
 
 
 async def read_portions(
-    grant: Grant, shelf: Shelf, files: Sequence[FileRow], began: Instant, ended: Instant, now: Instant
+    grant: Grant, contents: Contents, files: Sequence[FileRow], began: Instant, ended: Instant, now: Instant
 ) -> list[Portion]:
     """The same time as pieces for a playlist. Raises Refused: DENIED, UNAVAILABLE (`disk`)."""
     must_hold(grant, now, Action.PLAY_RECORDING)
     found: list[Portion] = []
     last: Picture | None = None
+    known = b""
     for file in files:
-        inside = await shelf.inside(file)
-        pictures = chosen(inside.pictures, began, ended) if inside is not None else []
-        for group in _portions(pictures):
+        inside = await contents.inside(file)
+        if inside is None:
+            continue
+        for group in _portions(chosen(inside.pictures, began, ended)):
             low, high = group[0], group[-1]
-            apart = last is not None and (last.ended + SECOND < low.at or last.seq > low.seq)
+            apart = last is not None and (last.ended + SECOND < low.at or inside.init != known)
             size = high.offset + high.size - low.offset
-            init = inside.init if inside is not None else 0
-            found.append(Portion(file.first, init, low.offset, size, low.at, high.ended - low.at, apart))
-            last = high
+            lasts = high.ended - low.at
+            found.append(Portion(file.first, len(inside.init), low.offset, size, low.at, lasts, apart))
+            last, known = high, inside.init
     return found
 
 

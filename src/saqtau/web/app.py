@@ -21,8 +21,10 @@ from saqtau.engine.chain import EVERYWHERE
 from saqtau.engine.live_relay import Relay
 from saqtau.engine.outbox import Publisher
 from saqtau.engine.positions import last_fixes
+from saqtau.engine.recording_reading import Contents
 from saqtau.engine.store import see
 from saqtau.web.api import API
+from saqtau.web.api.playback import Turns
 from saqtau.web.auth import Doorkeeper
 from saqtau.web.errors import HANDLERS, TROUBLE
 from saqtau.web.live import Hub, drive, follow_feed, follow_positions, watch_sessions
@@ -79,6 +81,8 @@ def create_app(parts: Parts) -> Litestar:
     app.state.parts = parts
     app.state.hub = hub
     app.state.views = Views(Relay(parts.nc, parts.clock), parts.limits)
+    app.state.contents = Contents()
+    app.state.decoding = Turns()
     app.state.doorkeeper = Doorkeeper(parts)
     app.state.provider = None if parts.accounts.issuer is None else Provider(parts.accounts.issuer, parts.clock)
     app.state.publisher = Publisher(parts.js, parts.pg)

@@ -25,6 +25,10 @@ ACTIONS: Final[dict[str, tuple[Action, ...]]] = {
     "readCameras": (Action.READ_CAMERA, Action.READ_WATCHERS),
     "readTimeline": (Action.READ_CAMERA,),
     "readWatchers": (Action.READ_WATCHERS,),
+    "playRecording": (Action.PLAY_RECORDING,),
+    "readThumbnail": (Action.PLAY_RECORDING,),
+    "readPlaylist": (Action.PLAY_RECORDING,),
+    "readRecordingFile": (Action.PLAY_RECORDING,),
     # acting
     "takeEdge": (Action.ACT_ON_ITEM, Action.REVIEW_BREAK_GLASS, Action.READ_ITEM),
     "openItem": (Action.ACT_ON_ITEM, Action.READ_ITEM),

@@ -8,7 +8,7 @@ from saqtau import policies
 from saqtau.kernel.access import Action, Purpose
 from saqtau.kernel.policies import Policies
 from saqtau.kernel.policy_laws import ALWAYS, NEVER
-from saqtau.web.operations import ACTIONS, OPEN
+from saqtau.web.operations import ACTIONS, OPEN, SOCKETS
 
 _WORD = {"permit": "allows", "forbid": "forbids"}
 _PURPOSES = {
@@ -65,7 +65,7 @@ def _lines(found: Policies) -> Iterator[str]:
     yield from (f"- {(law.__doc__ or '').strip()}" for law in (*NEVER, *ALWAYS))
     yield from ("", "## Calls of the API by action", "", "| action | calls |", "|---|---|")
     for action in Action:
-        calls = ", ".join(f"`{name}`" for name, actions in ACTIONS.items() if action in actions)
+        calls = ", ".join(f"`{name}`" for name, actions in (*ACTIONS.items(), *SOCKETS.items()) if action in actions)
         yield f"| `{action}` | {calls or 'none of the API'} |"
     yield from ("", "Open to everybody:", "", "| call | why |", "|---|---|")
     yield from (f"| `{name}` | {why} |" for name, why in OPEN.items())

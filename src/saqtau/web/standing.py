@@ -21,8 +21,15 @@ class _Kept:
     def __init__(self, grant: Grant) -> None:
         self.grant = grant
         self.users = 1
-        self.delivered = 0
+        self.delivered = Delivered()
         self.retired = False
+
+    def add(self, delivered: Delivered) -> None:
+        """So much more has left; of times the earliest and the latest are told."""
+        self.delivered.count += delivered.count
+        told = self.delivered.told
+        for name, value in delivered.told.items():
+            told[name] = min(told.get(name, value), value) if name == "from" else max(told.get(name, value), value)
 
 
 class Standing:
@@ -47,7 +54,7 @@ class Standing:
         try:
             yield kept.grant, delivered
         finally:
-            kept.delivered += delivered.count
+            kept.add(delivered)
             await self._leave(kept)
 
     async def _take(self, key: Key) -> _Kept:
@@ -73,12 +80,15 @@ class Standing:
     async def _leave(self, kept: _Kept) -> None:
         kept.users -= 1
         if kept.retired and not kept.users:
-            await self._access.close(kept.grant, kept.delivered)
+            await self._close(kept)
 
     async def _retire(self, kept: _Kept) -> None:
         kept.retired = True
         if not kept.users:
-            await self._access.close(kept.grant, kept.delivered)
+            await self._close(kept)
+
+    async def _close(self, kept: _Kept) -> None:
+        await self._access.close(kept.grant, kept.delivered.count, kept.delivered.told)
 
     async def sweep(self) -> None:
         """Close what has run out."""

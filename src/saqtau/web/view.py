@@ -15,7 +15,7 @@ from litestar import WebSocket
 from litestar.exceptions import WebSocketException
 
 from saqtau.engine.live_relay import Dark, Event, Init, Piece, Relay, Skipped, Viewer
-from saqtau.engine.video_watching import SAID_EVERY, begin_watch, end_watch, keep_watches
+from saqtau.engine.video_watching import SAID_EVERY, Watched, begin_watch, end_watch, keep_watches
 from saqtau.kernel.access import AccessRequest, Grant
 from saqtau.kernel.access import Viewer as Asking
 from saqtau.kernel.clock import SECOND
@@ -35,24 +35,32 @@ TALKATIVE: Final = 20
 """Messages that a viewer may send, which nobody listens to."""
 LONGEST_REASON: Final = 123
 """Bytes of a reason in a closing frame (RFC 6455, 5.5)."""
+WELL: Final = 1000
+LEFT: Final = 1005
+"""The viewer has gone; nothing is closed any more."""
 STOPPING: Final = 1001
 
 
 class View:
-    """A socket and what ends it."""
+    """A socket or a recording that is being sent, and what ends it."""
 
-    __slots__ = ("code", "name", "reason", "session", "viewer")
+    __slots__ = ("code", "kind", "name", "reason", "session", "viewer")
 
-    def __init__(self, name: str, session: bytes) -> None:
+    def __init__(self, name: str, session: bytes, kind: Watched) -> None:
         self.name = name
         self.session = session
+        self.kind = kind
         self.viewer: Viewer | None = None
-        self.code = 1000
+        self.code = WELL
         self.reason = ""
+
+    def is_over(self) -> bool:
+        """Whether nothing more may be sent."""
+        return self.code != WELL
 
     def end(self, code: int, reason: str = "") -> None:
         """Send nothing more, and close with this."""
-        if self.code == 1000:
+        if self.code == WELL:
             self.code, self.reason = code, reason
         if self.viewer is not None:
             self.viewer.end()
@@ -65,7 +73,7 @@ class Views:
         self.relay = relay
         self._limits = limits
         self._open: dict[str, View] = {}
-        self._per_session: Counter[bytes] = Counter()
+        self._per_session: Counter[tuple[bytes, Watched]] = Counter()
         self._stopped = False
 
     @property
@@ -79,24 +87,26 @@ class Views:
 
     def sessions(self) -> list[bytes]:
         """Sessions that have a view open."""
-        return list(self._per_session)
+        return list({session for session, _ in self._per_session})
 
-    def join(self, name: str, session: bytes) -> View:
+    def join(self, name: str, session: bytes, kind: Watched) -> View:
         """Raises Refused: TOO_MANY (of this session, or of this process), UNAVAILABLE while stopping."""
         if self._stopped:
             raise Refused(Kind.UNAVAILABLE, "stopping", live="stopping")
-        if self._per_session[session] >= self._limits.views_per_session or self.count >= self._limits.views:
-            raise busy("too many live pictures", 5, live="too_many_views")
-        view = self._open[name] = View(name, session)
-        self._per_session[session] += 1
+        most = self._limits.views_per_session if kind == "live" else self._limits.playbacks_per_session
+        if self._per_session[session, kind] >= most or self.count >= self._limits.views:
+            raise busy("too many pictures at once", 5, **{kind: "too_many_views"})
+        view = self._open[name] = View(name, session, kind)
+        self._per_session[session, kind] += 1
         return view
 
     def leave(self, view: View) -> None:
         """Forget it."""
         if self._open.pop(view.name, None) is not None:
-            self._per_session[view.session] -= 1
-            if not self._per_session[view.session]:
-                del self._per_session[view.session]
+            key = view.session, view.kind
+            self._per_session[key] -= 1
+            if not self._per_session[key]:
+                del self._per_session[key]
 
     def end_sessions(self, ended: Iterable[bytes]) -> None:
         """Sessions are over: so are their views."""
@@ -182,7 +192,7 @@ class Showing:
         Raises Refused: TOO_MANY, DENIED, UNAVAILABLE.
         """
         parts, views = self._parts, self._views
-        view = views.join(parts.ids(), session.digest)
+        view = views.join(parts.ids(), session.digest, "live")
         begun = False
         receiving = asyncio.create_task(self._listen(view))
         try:
@@ -191,13 +201,13 @@ class Showing:
             begun = True
             async with views.relay.watch(grant, self._wish.object) as viewer:
                 view.viewer = viewer
-                if view.code != 1000:
+                if view.is_over():
                     viewer.end()
                 await self._flow(viewer)
         except TimeoutError:  # before OSError, which it is
             view.end(*closing(Refused(Kind.UNAVAILABLE, "the viewer does not take what is sent", live="too_slow")))
         except (OSError, WebSocketException):
-            view.end(1000)  # he left while something was being sent
+            view.end(LEFT)  # he left while something was being sent
         finally:
             receiving.cancel()
             views.leave(view)
@@ -270,7 +280,7 @@ class Showing:
         while True:
             message: Any = await self._socket.receive()
             if message["type"] == "websocket.disconnect":
-                view.end(1000)
+                view.end(LEFT)
                 return
             heard += 1
             if heard > TALKATIVE:

@@ -16,7 +16,7 @@ from saqtau.web.cameras import CASE, Look, asked_camera, checked_code, wish_for_
 from saqtau.web.errors import OUTAGES
 from saqtau.web.parts import Parts
 from saqtau.web.security import check_origin
-from saqtau.web.view import PATIENCE, Showing, Views, closing
+from saqtau.web.view import LEFT, PATIENCE, Showing, Views, closing
 
 log = structlog.get_logger("saqtau.web.live_picture")
 
@@ -35,6 +35,8 @@ async def live_picture(socket: WebSocket[Any, Any, Any], camera_id: FromPath[str
         return
     await socket.accept()
     code, reason = await _shown(socket, camera_id)
+    if code == LEFT:
+        return
     with suppress(OSError, RuntimeError, TimeoutError, WebSocketException):  # he may have left
         async with asyncio.timeout(PATIENCE):
             await socket.close(code, reason)
