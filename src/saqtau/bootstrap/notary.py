@@ -17,6 +17,9 @@ from saqtau.engine.journal import ensure_streams
 from saqtau.engine.notary import Notary, thin, thin_cosigned
 from saqtau.engine.picture_entries import BATCH, enter_pictures
 from saqtau.engine.postgres import WORKER
+from saqtau.engine.recording_leaves import forget_leaves
+from saqtau.engine.recording_minutes import RETENTION as MINUTES
+from saqtau.engine.recording_package import expire_recordings
 from saqtau.engine.worker import every
 from saqtau.kernel.clock import Instant
 
@@ -47,6 +50,8 @@ async def notarise(ground: Ground, stop: asyncio.Event) -> None:
         await erase_ended(pool, blobs, terms, now(), ledger)
         await forget_due(pool, ledger, ground.keys, terms, now())
         await expire_packages(pool, blobs, Instant(now() - terms[PACKAGES]))
+        await expire_recordings(pool, blobs, Instant(now() - terms[PACKAGES]))
+        await forget_leaves(pool, Instant(now() - terms[MINUTES]))
 
     chores = [
         every(0.5, "pictures", pictures, stop),

@@ -11,7 +11,7 @@ import msgspec
 from saqtau.engine.failures import refusals
 from saqtau.kernel.clock import DAY, Instant
 from saqtau.kernel.errors import Kind, Refused
-from saqtau.kernel.two_people import LAPSES, Signature, Wish, agree
+from saqtau.kernel.two_people import DOWNLOADABLE, LAPSES, Signature, Wish, agree
 from saqtau.video.retention import Held
 
 LOCK: Final = 23171
@@ -126,11 +126,12 @@ async def acknowledge(pool: Any, cameras: list[str], now: Instant) -> list[str]:
                 return [row["id"] for row in rows]
 
 
-async def standing(pg: Any, cameras: list[str]) -> list[Held]:
-    """Holds of these cameras that are not lifted, acknowledged or not."""
-    rows = await pg.fetch(
-        "select camera, began, ended from video_hold where lifted is null and camera = any($1::text[])", cameras
-    )
+async def standing(pg: Any, cameras: list[str], now: Instant) -> list[Held]:
+    """What must stay of these cameras: what is held, acknowledged or not, and what waits to be exported."""
+    held = "select camera, began, ended from video_hold where lifted is null and camera = any($1::text[])"
+    wished = """select camera, began, ended from recording_wish where camera = any($1::text[])
+        and standing in ('requested', 'awaits_prosecutor', 'approved') and asked_at > $2"""
+    rows = await pg.fetch(f"{held} union all {wished}", cameras, now - LAPSES - DOWNLOADABLE)
     return [Held(*row) for row in rows]
 
 

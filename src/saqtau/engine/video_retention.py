@@ -95,7 +95,7 @@ async def _forget(pg: Any, ledger: Ledger, rows: Sequence[Any], now: Instant, *,
     known = {row["id"]: row for row in await pg.fetch(_KEPT_DAYS, codes)}
     days = {code: row["keep_days"] for code, row in known.items()}
     stored = [Stored(*tuple(row)[:8]) for row in rows]
-    gone = plan(stored, now, days, await standing(pg, codes), excess)[:BATCH]
+    gone = plan(stored, now, days, await standing(pg, codes, now), excess)[:BATCH]
     if not gone:
         return []
     by_camera: dict[tuple[str, Why], list[Deletion]] = {}
