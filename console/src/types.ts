@@ -36,10 +36,19 @@ export interface EdgeSpec {
 	form: Schema | null;
 }
 
+/** A way in by hand, with its form. */
+export interface Opening {
+	name: string;
+	to: string;
+	by: string[];
+	form: Schema | null;
+}
+
 export interface DeskSpec {
 	name: string;
 	states: Record<string, StateSpec>;
 	edges: EdgeSpec[];
+	openings: Opening[];
 	purposes: string[];
 }
 

@@ -4,6 +4,7 @@ import type { DeskSpec, ItemLine } from '../src/types';
 
 const desk: DeskSpec = {
 	name: 'dangerous_drivers',
+	openings: [],
 	purposes: [],
 	edges: [],
 	states: { seeking: { owner: 'operator', within: 'PT1M40S' }, closed: { owner: null, within: null, end: true } }

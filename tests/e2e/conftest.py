@@ -156,7 +156,8 @@ async def visit(browser, street, path="/", *, language="en", session=None, **opt
 
 def is_fault(said):
     """Anything wrong that a page writes to its console, but for answers that it handles: refused, or no network."""
-    return said.type in {"error", "warning"} and not said.text.startswith("Failed to load resource")
+    left = "is closed before the connection is established" in said.text  # a tile that was taken away at once
+    return said.type in {"error", "warning"} and not left and not said.text.startswith("Failed to load resource")
 
 
 async def log_in(page, name, password=building.PASSWORD):

@@ -3,7 +3,7 @@ import type { Facts, Json, Schema } from '../types';
 
 export interface Field {
 	name: string;
-	kind: 'text' | 'long' | 'integer' | 'number' | 'flag' | 'choice' | 'many';
+	kind: 'text' | 'long' | 'integer' | 'number' | 'flag' | 'choice' | 'many' | 'moment';
 	required: boolean;
 	nullable: boolean;
 	choices: string[];
@@ -43,6 +43,7 @@ function choicesOf(schema: Schema): string[] {
 
 function kindOf(schema: Schema, root: Schema): Field['kind'] {
 	if (choicesOf(schema).length) return 'choice';
+	if (schema.format === 'unix-ms') return 'moment';
 	switch (schema.type) {
 		case 'boolean':
 			return 'flag';
@@ -104,7 +105,7 @@ export function answer(form: Field[], values: Facts): Facts {
 		const empty = value === '' || value === null || value === undefined;
 		if (empty) {
 			if (field.required) sent[field.name] = field.nullable ? null : '';
-		} else if (field.kind === 'integer' || field.kind === 'number') sent[field.name] = Number(value);
+		} else if (field.kind === 'integer' || field.kind === 'number' || field.kind === 'moment') sent[field.name] = Number(value);
 		else sent[field.name] = value;
 	}
 	return sent;

@@ -24,6 +24,9 @@ export function tellTimesIn(zone: string | undefined): void {
 	}
 }
 
+/** The zone that times are told in: what a person types is meant in it too. */
+export const zone = (): string => calendar.resolvedOptions().timeZone;
+
 const partsOf = (at: Instant) => Object.fromEntries(calendar.formatToParts(at).map(({ type, value }) => [type, value])) as Record<Shown, string>;
 const dayOf = ({ day, month, year }: Record<Shown, string>) => `${day}.${month}.${year}`;
 const timeOf = ({ hour, minute, second }: Record<Shown, string>) => `${hour}:${minute}:${second}`;

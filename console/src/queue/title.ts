@@ -16,8 +16,8 @@ export function speedOf(facts: Facts): string {
 
 /** "Wanted", "Speed", … : what founds the item. */
 export function groundOf(facts: Facts): string {
-	const ground = text(facts.ground) || text(facts.reason) || text(facts.kind);
-	return ground ? word(`value.${ground}`) : '';
+	const ground = text(facts.ground) || text(facts.happened) || text(facts.about) || text(facts.offence) || text(facts.asker) || text(facts.reason) || text(facts.kind);
+	return ground ? word(`value.${ground}`, `gap.${ground}`, `verdict.${ground}`) : '';
 }
 
 export function placeOf(facts: Facts, cameras: readonly Camera[]): string {

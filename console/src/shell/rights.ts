@@ -3,11 +3,12 @@ import { historyPurposes } from '../item/purpose';
 import { seesPage } from '../two_people/may';
 import { seesCameras, seesWall } from '../video/may';
 
-export type Page = 'room' | 'wall' | 'cameras' | 'registers' | 'plates' | 'oversight' | 'two_people';
+export type Page = 'room' | 'custody' | 'wall' | 'cameras' | 'registers' | 'plates' | 'oversight' | 'two_people';
 export type Register = 'cameras' | 'units' | 'officers' | 'vehicles';
 
 const ROOM = ['operator', 'duty_officer', 'inspector', 'prosecutor', 'auditor'];
 const LIST = ['duty_officer', 'inspector', 'prosecutor', 'auditor']; // may see vehicles on the list
+const CUSTODY = ['custody_supervisor', 'prosecutor', 'auditor', 'duty_officer', 'inspector'];
 const one = (roles: readonly string[], of: readonly string[]): boolean => roles.some((role) => of.includes(role));
 
 export function pagesOf(roles: readonly string[]): Page[] {
@@ -15,6 +16,7 @@ export function pagesOf(roles: readonly string[]): Page[] {
 	if (one(roles, ROOM)) pages.push('room');
 	if (seesWall(roles)) pages.push('wall');
 	if (seesCameras(roles)) pages.push('cameras');
+	if (one(roles, CUSTODY)) pages.push('custody');
 	if (one(roles, [...ROOM, 'administrator'])) pages.push('registers');
 	if (historyPurposes(roles).length) pages.push('plates');
 	if (one(roles, ['prosecutor', 'auditor'])) pages.push('oversight');

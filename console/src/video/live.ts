@@ -57,12 +57,13 @@ export function watch(video: HTMLVideoElement, camera: string, look: Look, tell:
 	let stopped = false;
 	let frame = 0; // when the last picture was drawn, performance.now()
 	let opened = performance.now();
+	let dark = false; // until a fragment comes: what lies ready is played out, and is the past
 
 	const say = (next: Partial<Shown>) => tell((shown = { ...shown, ...next }));
 
 	function drawn(): void {
 		frame = performance.now();
-		if (shown.phase !== 'playing') say({ phase: 'playing', kind: null, since: null, first: shown.first ?? frame - opened });
+		if (shown.phase !== 'playing' && !dark) say({ phase: 'playing', kind: null, since: null, first: shown.first ?? frame - opened });
 		if (!stopped) video.requestVideoFrameCallback(drawn);
 	}
 
@@ -85,7 +86,9 @@ export function watch(video: HTMLVideoElement, camera: string, look: Look, tell:
 	function told(text: string): void {
 		const news = JSON.parse(text) as { skipped?: number; dark?: string; since?: Instant };
 		if (typeof news.skipped === 'number') say({ skipped: shown.skipped + news.skipped });
-		if (typeof news.dark === 'string') say({ phase: 'dark', kind: news.dark, since: news.since ?? Date.now() });
+		if (typeof news.dark !== 'string') return;
+		dark = true;
+		say({ phase: 'dark', kind: news.dark, since: news.since ?? Date.now() });
 	}
 
 	function open(): void {
@@ -99,7 +102,10 @@ export function watch(video: HTMLVideoElement, camera: string, look: Look, tell:
 			if (typeof data === 'string') return told(data);
 			try {
 				for (const piece of splitter.take(new Uint8Array(data))) {
-					if (piece.kind === 'fragment') failures = 0;
+					if (piece.kind === 'fragment') {
+						failures = 0;
+						dark = false;
+					}
 					(sink ??= new Sink(video, true, (what) => (what === 'unplayable' ? end({ phase: 'unplayable' }) : again()))).put(piece);
 				}
 			} catch (error) {

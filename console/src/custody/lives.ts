@@ -1,0 +1,33 @@
+// The six lives at the desk of custody: which one a state belongs to, and what of a place waits. Pure.
+import type { DeskSpec, ItemLine } from '../types';
+
+export const LIVES = ['outage', 'keep', 'incident', 'complaint', 'draw', 'blind'] as const;
+export type Life = (typeof LIVES)[number];
+
+const STATES: Record<Life, readonly string[]> = {
+	outage: ['unexplained', 'not_explained', 'explained', 'in_repair', 'accepted', 'found'],
+	keep: ['asked', 'unheld', 'held', 'refused', 'given', 'refusal_stands', 'no_footage'],
+	incident: ['reported', 'untied', 'to_review', 'reviewed', 'referred'],
+	complaint: ['complained', 'inquiry', 'founded', 'unfounded'],
+	draw: ['drawn', 'viewed', 'skipped'],
+	blind: ['blind_spot', 'tolerated', 'covered']
+};
+
+export const lifeOf = (state: string): Life | null => LIVES.find((life) => STATES[life].includes(state)) ?? null;
+
+/** By place: outages whose picture is still away, and all that waits for an answer (a blind spot that is known does not). */
+export function bySite(lines: readonly ItemLine[]): Map<string, { dark: number; open: number }> {
+	const found = new Map<string, { dark: number; open: number }>();
+	for (const line of lines) {
+		const site = typeof line.title.site === 'string' ? line.title.site : '';
+		if (!site || line.owner === null) continue;
+		const told = found.get(site) ?? { dark: 0, open: 0 };
+		if (lifeOf(line.state) === 'outage' && line.title.dark_until == null) told.dark++;
+		if (line.state !== 'tolerated') told.open++;
+		found.set(site, told);
+	}
+	return found;
+}
+
+/** The ways in that one of these roles has. */
+export const openingsFor = (desk: DeskSpec | undefined, roles: readonly string[]): string[] => (desk?.openings ?? []).filter((way) => way.by.some((role) => roles.includes(role))).map((way) => way.name);

@@ -1,0 +1,148 @@
+"""The wall in a browser: what is seen is alive or says why not, who looks has said why, and the log says what left."""
+
+import re
+
+import pytest
+from playwright.async_api import expect
+from tests.e2e.conftest import barriers, log_in, visit
+from tests.e2e.filming import filming
+
+pytestmark = pytest.mark.anyio
+CLIPS = {"STREET": "street", "SCHOOL": "yard", "OFFICE": "corridor", "COLONY": "cell"}
+STREET, SCHOOL, OFFICE = "Камера STREET", "Камера SCHOOL", "Камера OFFICE"
+
+
+@pytest.fixture
+async def filmed(street, tmp_path):
+    """The street with cameras that film."""
+    async with filming(street.house, tmp_path, CLIPS) as films:
+        street.films = films
+        yield street
+
+
+def tile(page, name):
+    """A camera on the wall."""
+    return page.get_by_role("region", name=name, exact=True)
+
+
+async def shown_time(page, name):
+    """Seconds of the picture that is on the screen."""
+    return await tile(page, name).locator("video").evaluate("(video) => video.currentTime")
+
+
+async def plays(page, name):
+    """Wait until this camera's picture is there and goes on."""
+    await expect(tile(page, name)).to_have_attribute("data-phase", "playing")
+    before = await shown_time(page, name)
+    await page.wait_for_function(
+        "([name, before]) => document.querySelector(`section[aria-label='${name}'] video`).currentTime > before + 0.4",
+        arg=[name, before],
+    )
+
+
+async def test_an_operator_watches_his_street_and_the_log_says_how_much_of_it(browser, filmed):
+    async with visit(browser, filmed, "/#/wall") as page:
+        await log_in(page, "operator")
+        await plays(page, STREET)
+        await expect(page.locator("section[data-phase]")).to_have_count(1)  # his region's street and nothing else open
+        await expect(tile(page, STREET)).to_contain_text("operator · ")  # the watermark: who and when
+        await expect(tile(page, STREET)).to_contain_text("Duty")
+        assert await barriers(page) == []
+        assert await tile(page, STREET).locator("video").evaluate("(video) => [video.videoWidth, video.muted]") == [
+            640, True,
+        ]  # fmt: skip
+        await page.get_by_role("link", name="Registers").click()
+    (entry,) = await filmed.house.closed(1, viewer="operator", action="camera.watch")
+    assert (entry["purpose"], entry["object"]) == ("duty", "STREET")
+    assert entry["delivered"] > 50_000
+
+
+async def test_the_wall_is_worked_with_keys_alone(browser, filmed):
+    async with visit(browser, filmed, "/#/wall/all") as page:
+        await log_in(page, "prosecutor")
+        for name in (STREET, SCHOOL, OFFICE, "Камера COLONY"):
+            await plays(page, name)
+        first = page.locator("[data-tile]").first
+        await first.focus()
+        await page.keyboard.press("ArrowRight")
+        second = page.locator("[data-tile]").nth(1)
+        await expect(second).to_be_focused()
+        await page.keyboard.press("Enter")
+        await expect(page.locator("section[data-phase]")).to_have_count(1)
+        await expect(page.locator("[data-tile]")).to_be_focused()
+        await page.keyboard.press("Escape")
+        await expect(page.locator("section[data-phase]")).to_have_count(5)
+        await page.keyboard.press("x")
+        await expect(page.locator("section[data-phase]")).to_have_count(4)
+        await page.keyboard.press("/")
+        await page.keyboard.type("OFFICE" if await tile(page, OFFICE).count() == 0 else "COLONY")
+        await page.keyboard.press("Enter")
+        await expect(page.locator("section[data-phase]")).to_have_count(5)
+        await page.keyboard.press("?")
+        await expect(page.get_by_role("dialog", name="Keys")).to_contain_text("Whole screen")
+        assert await barriers(page) == []
+        await page.keyboard.press("Escape")
+        await page.keyboard.press("2")
+        await expect(page.locator("section[data-phase]")).to_have_count(4)
+        await page.keyboard.press("]")
+        await expect(page.locator("section[data-phase]")).to_have_count(1)
+
+
+async def test_a_school_is_closed_until_an_incident_there_is_named(browser, filmed):
+    item, _ = await filmed.alert()
+    async with visit(browser, filmed, "/#/wall/school") as page:
+        await log_in(page, "operator")
+        await expect(tile(page, SCHOOL)).to_have_attribute("data-phase", "unasked")
+        assert await barriers(page) == []
+        await tile(page, SCHOOL).get_by_role("button", name="Say why", exact=True).click()
+        dialog = page.get_by_role("dialog", name="Why do you look?")
+        await expect(dialog.get_by_label("Purpose")).to_have_value("incident")
+        await dialog.get_by_label("Which incident").select_option(item.id)
+        assert await barriers(page) == []
+        await dialog.get_by_role("button", name="Look").click()
+        await plays(page, SCHOOL)
+        await page.get_by_role("link", name="Registers").click()
+    entries = await filmed.house.closed(1, viewer="operator", action="camera.watch", object="SCHOOL")
+    assert (entries[-1]["purpose"], entries[-1]["case"]) == ("incident", item.id)
+
+
+async def test_a_camera_that_goes_dark_says_so_at_once_and_comes_back_by_itself(browser, filmed):
+    async with visit(browser, filmed, "/#/wall") as page:
+        await log_in(page, "operator")
+        await plays(page, STREET)
+        filmed.films["STREET"].unplug()
+        await expect(tile(page, STREET)).to_have_attribute("data-phase", "dark")
+        await expect(tile(page, STREET).get_by_role("status")).to_contain_text("Camera silent")
+        filmed.films["STREET"].plug()
+        await plays(page, STREET)
+
+
+async def test_the_wall_follows_the_incident_that_is_opened_in_the_other_window(browser, filmed):
+    item, _ = await filmed.alert()
+    async with visit(browser, filmed, "/#/room") as room:
+        await log_in(room, "operator")
+        await expect(room.locator(f"[data-item='{item.id}']")).to_be_visible()
+        async with room.context.expect_page() as opening:
+            await room.get_by_role("button", name=re.compile("^Wall")).click()
+        wall = await opening.value
+        await plays(wall, STREET)
+        await room.bring_to_front()
+        await room.locator(f"[data-item='{item.id}']").click()
+        await wall.bring_to_front()
+        await expect(wall).to_have_url(re.compile(f"/wall/incident/{item.id}$"))
+        await expect(tile(wall, STREET)).to_contain_text("This incident")
+        await plays(wall, STREET)
+    found = await filmed.house.closed(1, viewer="operator", action="camera.watch", purpose="incident")
+    assert {entry["case"] for entry in found} == {item.id}
+
+
+async def test_who_watches_is_seen_by_the_overseer_and_closed_to_the_operator(browser, filmed):
+    async with visit(browser, filmed, "/#/wall") as page, visit(browser, filmed, "/#/wall") as other:
+        await log_in(page, "operator")
+        await plays(page, STREET)
+        await tile(page, STREET).get_by_role("button", name="Who watches now").click()
+        await expect(tile(page, STREET)).to_contain_text("Only who answers for this place")
+        await log_in(other, "prosecutor")
+        await plays(other, STREET)
+        await tile(other, STREET).get_by_role("button", name=re.compile("watch")).first.click()
+        await expect(tile(other, STREET)).to_contain_text("operator · Operator · Duty")
