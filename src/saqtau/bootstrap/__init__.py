@@ -17,6 +17,7 @@ from saqtau.kernel.errors import Kind, Refused
 from saqtau.ledger.witness.apart import refuse_witness_near
 
 if TYPE_CHECKING:
+    from saqtau.bootstrap.cameras import CameraWish
     from saqtau.engine.recount import Recount
     from saqtau.engine.registers import Report
     from saqtau.engine.verify import Finding
@@ -121,6 +122,53 @@ def take_keys_of_user(config: Config, name: str) -> None:
     from saqtau.bootstrap.ground import stand
 
     asyncio.run(people_keys.take_keys(stand(config), name))
+
+
+def add_camera(config: Config, wish: "CameraWish") -> str:
+    """Record a camera from now on; a sentence about it."""
+    from saqtau.bootstrap import cameras
+    from saqtau.bootstrap.ground import stand
+
+    return asyncio.run(cameras.add(stand(config), wish, _operator()))
+
+
+def list_cameras(config: Config) -> list[tuple[str, ...]]:
+    """A line a recorded camera: code, place, site, name, how it is, since when, newest picture."""
+    from saqtau.bootstrap import cameras
+    from saqtau.bootstrap.ground import stand
+
+    return asyncio.run(cameras.lines(stand(config)))
+
+
+def switch_camera_off(config: Config, code: str, reason: str, *, maintenance: bool, hours: float | None) -> None:
+    """Record nothing of a camera any more, or announce work on it."""
+    from saqtau.bootstrap import cameras
+    from saqtau.bootstrap.ground import stand
+
+    asyncio.run(cameras.off(stand(config), code, reason, _operator(), maintenance=maintenance, hours=hours))
+
+
+def switch_camera_on(config: Config, code: str) -> None:
+    """Record a camera again."""
+    from saqtau.bootstrap import cameras
+    from saqtau.bootstrap.ground import stand
+
+    asyncio.run(cameras.on(stand(config), code, _operator()))
+
+
+def retire_camera(config: Config, code: str, reason: str) -> None:
+    """A camera is gone; its recordings stay for their days."""
+    from saqtau.bootstrap import cameras
+    from saqtau.bootstrap.ground import stand
+
+    asyncio.run(cameras.retired(stand(config), code, reason, _operator()))
+
+
+def move_plug(address: str, *, out: bool) -> None:
+    """Pull the plug of a camera of the demonstration, or put it in again."""
+    from saqtau.bootstrap import cameras
+
+    asyncio.run(cameras.plug(address, out=out))
 
 
 def simulate(config: Config, city: Path) -> None:

@@ -12,7 +12,7 @@ from saqtau.bootstrap import configured, logs
 from saqtau.bootstrap.ground import Ground, stand
 from saqtau.kernel.errors import Refused
 
-PARTS = ("intake", "web", "worker", "notary", "recorder", "health", "simulate")
+PARTS = ("intake", "web", "worker", "notary", "recorder", "cameras", "health", "simulate")
 
 
 async def _run(part: str, ground: Ground, shard: int) -> None:
@@ -38,6 +38,10 @@ async def _run(part: str, ground: Ground, shard: int) -> None:
             from saqtau.bootstrap.notary import notarise
 
             await notarise(ground, stop)
+        case "cameras":
+            from saqtau.bootstrap.cameras import show
+
+            await show(ground, stop)
         case "recorder":
             from saqtau.bootstrap.recorder import record
 

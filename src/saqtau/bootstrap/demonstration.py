@@ -48,6 +48,8 @@ NAMES = {
     "operator": "Айгерім Сәрсенова",
     "duty": "Дмитрий Ким",
     "inspector": "Елена Волкова",
+    "school": "Гүлнәр Төлегенова",
+    "custody": "Сергей Павленко",
     "prosecutor": "Бауыржан Омаров",
     "auditor": "Anna Keller",
     "admin": "System administrator",

@@ -8,8 +8,8 @@ import sys
 from contextlib import ExitStack, suppress
 from pathlib import Path
 
+from saqtau.bootstrap import cameras, logs
 from saqtau.bootstrap import demonstration as show
-from saqtau.bootstrap import logs
 from saqtau.bootstrap.engine import engine_up
 from saqtau.bootstrap.ground import Ground
 from saqtau.config import Config, encode
@@ -109,6 +109,7 @@ async def _run(ground: Ground, stop: asyncio.Event, *, demonstration: bool, say:
             await show.prepare(ground, say)
             ground, witness = show.witness_beside(show.asks_no_second_factor(ground))
             await supervisor.start(witness)
+            await supervisor.start(await cameras.prepare_show(ground, show.city_folder(ground), say))
         write_private(config, encode(ground.config))
         await _serve(ground, supervisor, config, stop, demonstration=demonstration, say=say)
 
@@ -128,6 +129,7 @@ async def _serve(
     if demonstration:
         say(await show.accounts_told(ground))
         say(show.witness_told(ground))
+        say(cameras.show_told(show.city_folder(ground)))
         await supervisor.start(child("simulate", "simulate", config))
         say("The city drives. The first alert comes within about a minute. Ctrl-C stops everything.")
     await supervisor.run(stop)

@@ -9,6 +9,7 @@ from rich.console import Console
 from rich.markup import escape
 
 from saqtau.cli import user_keys, witness
+from saqtau.cli.camera import verbs as camera_verbs
 from saqtau.cli.policy import verbs as policy_verbs
 from saqtau.cli.report import report
 from saqtau.cli.verify import verbs as verify_verbs
@@ -29,6 +30,7 @@ app.add_typer(map_verbs, name="map")
 app.add_typer(register_verbs, name="register")
 app.add_typer(watchlist_verbs, name="watchlist")
 app.add_typer(user_verbs, name="user")
+app.add_typer(camera_verbs, name="camera")
 user_keys.add_to(user_verbs)
 app.add_typer(verify_verbs, name="verify")
 app.add_typer(witness.verbs, name="witness")

@@ -34,7 +34,7 @@ _KNOWN: Final = "select folder, name from video_volume where folder = any($1::te
 _ENTER: Final = "insert into video_volume (folder, name, at) values ($1, $2, $3) on conflict (folder) do nothing"
 _USED: Final = "select folder, bytes from video_volume where folder = any($1::text[])"
 _RATE: Final = """
-    select volume, sum(bytes) as bytes, min(began) as began from video_segment where began > $1 group by volume
+    select volume, sum(bytes)::float8 as bytes, min(began) as began from video_segment where began > $1 group by volume
 """
 _STANDS: Final = "update video_volume set may = $2, free = $3, rate = $4, trouble = $5, at = $6 where folder = $1"
 

@@ -221,6 +221,8 @@ def _accounts(units: Sequence[Unit], region: int) -> Iterator[Account]:
             ("operator", "operator", "kk"),
             ("duty", "duty_officer", "ru"),
             ("inspector", "inspector", "ru"),
+            ("school", "school_officer", "kk"),
+            ("custody", "custody_supervisor", "ru"),
             ("prosecutor", "prosecutor", "kk"),
             ("auditor", "auditor", "en"),
             ("admin", "administrator", "en"),
