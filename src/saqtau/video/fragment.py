@@ -26,6 +26,9 @@ JUMP: Final = 60
 """Seconds between a source's clock and ours that are no delay: one of the two was set."""
 MOST_FRAMES: Final = 64
 """Pictures of one fragment, whatever the time stamps say."""
+PATIENCE: Final = 500
+"""Pictures that may come before one that decoding can begin at; then they are told as undecodable."""
+NO_KEY: Final = f"no key picture in {PATIENCE}"
 _TYPICAL: Final = VIDEO_CLOCK // 25
 _LARGEST_GAP_BOX: Final = 8192
 
@@ -130,7 +133,7 @@ class Fragmenter:
         self._clock = MediaClock(VIDEO_CLOCK)
         self._sound = SoundTrack(None)
         self._waits = True  # for a key picture
-        self._skipped = False  # pictures, while waiting
+        self._skipped = 0  # pictures, while waiting
         self._held: _Picture | None = None
         self._first: _Picture | None = None
         self._samples: list[Sample] = []
@@ -193,8 +196,8 @@ class Fragmenter:
     def _begin(self, unit: AccessUnit) -> list[Link | Parameters]:
         """The first picture, also after a loss, a silence or new parameters: what was missing before it is entered."""
         if self._waits and (self.parameters is None or not unit.key):
-            self._skipped = True
-            return []
+            self._skipped += 1
+            return self.interrupt(GapKind.BAD, unit.received, why=NO_KEY) if self._skipped == PATIENCE else []
         shown, links = self._shown(unit), list[Link | Parameters]()
         if self._end is not None and self._end - shown > PAUSE:
             links += self._set_back(Instant(shown // TICKS))
@@ -205,7 +208,7 @@ class Fragmenter:
         elif self._end is not None and dts - self._end > self._typical // 2:
             kind = GapKind.BAD if self._skipped else GapKind.SILENT
             links.append(self._enter(at, Gap(self.camera, Instant(self._end // TICKS), at, kind)))
-        self._waits = self._skipped = False
+        self._waits, self._skipped = False, 0
         self._held, self._latest = _Picture(dts, shown - dts, unit), unit.ts
         return links
 

@@ -164,6 +164,17 @@ def test_the_same_parameters_again_change_nothing():
     assert taken(fragmenter, pictures(CODED, 3, first=8))[0].frames == 5
 
 
+def test_a_source_that_never_sends_a_key_is_undecodable_and_says_so_once():
+    fragmenter = Fragmenter("cam-1")
+    fragmenter.interrupt(GapKind.RECONNECT, T0)
+    found = [(nals, False, shown) for nals, _, shown in CODED]
+    links = taken(fragmenter, [PARAMETERS, *pictures(found, 1_500)])
+    assert [(gap.kind, gap.ended is None) for gap in gaps(links)] == [(GapKind.RECONNECT, False), (GapKind.BAD, True)]
+    assert gaps(links)[1].why == "no key picture in 500"
+    links = taken(fragmenter, pictures(CODED, 6, first=1_500))
+    assert gaps(links)[0].ended == T0 + 60_000
+
+
 def test_time_follows_the_stamps_although_receipts_tremble():
     fragmenter = Fragmenter("cam-1")
     units = [
