@@ -153,7 +153,7 @@ async def plug(address: str, *, out: bool) -> None:
     """Pull the plug of a camera of the demonstration, or put it in. Raises Refused(UNAVAILABLE)."""
     try:
         await move_plug(address, out=out)
-    except OSError as error:
+    except (OSError, EOFError) as error:
         raise Refused(Kind.UNAVAILABLE, f"{address}: {error}", address="no_plug") from error
 
 

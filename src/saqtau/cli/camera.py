@@ -6,7 +6,6 @@ from typing import Annotated
 
 import typer
 from rich.console import Console
-from rich.table import Table
 
 verbs = typer.Typer(no_args_is_help=True, help="Cameras that are recorded.")
 _out = Console(soft_wrap=True, markup=False, highlight=False, emoji=False)
@@ -49,12 +48,13 @@ def list_(config: ConfigFile = None, folder: Folder = None) -> None:
     """Every recorded camera and how it is."""
     from saqtau import bootstrap
 
-    table = Table(box=None, pad_edge=False)
-    for title in ("camera", "place", "site", "name", "state", "since", "newest picture"):
-        table.add_column(title)
-    for *told, since, newest in bootstrap.list_cameras(bootstrap.configured(config, folder)):
-        table.add_row(*told, _clock(since), _clock(newest))
-    Console(markup=False, highlight=False, emoji=False).print(table)
+    titles = ("camera", "place", "site", "state", "since", "newest picture", "name")
+    found = bootstrap.list_cameras(bootstrap.configured(config, folder))
+    rows = [(code, place, site, state, _clock(since), _clock(newest), name)
+            for code, place, site, name, state, since, newest in found]  # fmt: skip
+    widths = [max(len(row[column]) for row in (titles, *rows)) for column in range(len(titles))]
+    for row in (titles, *rows):
+        _out.print("  ".join(text.ljust(width) for text, width in zip(row, widths, strict=True)).rstrip())
 
 
 @verbs.command("disable")

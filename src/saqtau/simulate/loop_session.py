@@ -4,7 +4,7 @@ import asyncio
 import hashlib
 import re
 from base64 import b64decode, b64encode
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 from urllib.parse import urlsplit
 
 from saqtau.devices.rtsp.auth import Challenge, Login, answer
@@ -35,9 +35,8 @@ class Session(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """A client is there."""
-        assert isinstance(transport, asyncio.Transport)  # noqa: S101 - what create_server gives
-        self._transport = transport
-        transport.set_write_buffer_limits(high=MOST_WAITING)
+        self._transport = cast("asyncio.Transport", transport)  # uvloop's is one without being of its class
+        self._transport.set_write_buffer_limits(high=MOST_WAITING)
         self._server.connections += 1
 
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - the protocol's own
