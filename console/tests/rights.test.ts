@@ -5,10 +5,11 @@ import { makesCodes, pagesOf, registersOf, watchesUnits } from '../src/shell/rig
 
 test('a role sees the pages that open for it and no other', () => {
 	expect(pagesOf(['operator'])).toEqual(['room', 'wall', 'cameras', 'registers', 'two_people']);
-	expect(pagesOf(['inspector'])).toEqual(['room', 'cameras', 'registers', 'plates', 'two_people']);
-	expect(pagesOf(['auditor'])).toEqual(['room', 'wall', 'cameras', 'registers', 'plates', 'oversight', 'two_people']);
+	expect(pagesOf(['inspector'])).toEqual(['room', 'custody', 'cameras', 'registers', 'plates', 'two_people']);
+	expect(pagesOf(['auditor'])).toEqual(['room', 'custody', 'wall', 'cameras', 'registers', 'plates', 'oversight', 'two_people']);
 	expect(pagesOf(['administrator'])).toEqual(['cameras', 'registers', 'two_people']);
 	expect(pagesOf(['patrol'])).toEqual([]);
+	expect(pagesOf(['custody_supervisor'])).toEqual(['custody', 'wall', 'cameras']);
 	expect(pagesOf(['school_officer'])).toEqual(['wall', 'cameras']);
 	expect(pagesOf(['patrol', 'operator'])).toEqual(['room', 'wall', 'cameras', 'registers', 'two_people']);
 });

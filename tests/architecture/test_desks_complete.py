@@ -43,7 +43,7 @@ def wanted(desk):
     """Each word a desk needs, as the keys it may stand under: its own, or one that desks share."""
     yield (f"desk.{desk.name}",)
     yield from ((f"state.{desk.name}.{state}", f"state.{state}") for state in desk.states)
-    for edge in desk.edges:
+    for edge in (*desk.edges, *desk.openings):
         yield f"edge.{desk.name}.{edge.name}", f"edge.{edge.name}"
         for field in msgspec.structs.fields(edge.requires) if edge.requires else ():
             yield f"form.{desk.name}.{edge.name}.{field.name}", f"fact.{field.name}"

@@ -1,6 +1,6 @@
 // Why somebody looks. Asked once per incident, prefilled from it, kept with it for this sitting. The server's policy decides.
 
-const ITEM: Record<string, string> = { operator: 'incident', duty_officer: 'incident', inspector: 'incident', patrol: 'incident', prosecutor: 'oversight', auditor: 'oversight' };
+const ITEM: Record<string, string> = { operator: 'incident', duty_officer: 'incident', inspector: 'incident', patrol: 'incident', school_officer: 'incident', custody_supervisor: 'incident', prosecutor: 'oversight', auditor: 'oversight' };
 const HISTORY: Record<string, string[]> = { duty_officer: ['incident'], inspector: ['case', 'incident'], prosecutor: ['oversight'], auditor: ['oversight'] };
 
 const kept = new Map<string, string>();

@@ -14,9 +14,9 @@ const one = (roles: readonly string[], of: readonly string[]): boolean => roles.
 export function pagesOf(roles: readonly string[]): Page[] {
 	const pages: Page[] = [];
 	if (one(roles, ROOM)) pages.push('room');
+	if (one(roles, CUSTODY)) pages.push('custody');
 	if (seesWall(roles)) pages.push('wall');
 	if (seesCameras(roles)) pages.push('cameras');
-	if (one(roles, CUSTODY)) pages.push('custody');
 	if (one(roles, [...ROOM, 'administrator'])) pages.push('registers');
 	if (historyPurposes(roles).length) pages.push('plates');
 	if (one(roles, ['prosecutor', 'auditor'])) pages.push('oversight');

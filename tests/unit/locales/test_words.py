@@ -34,9 +34,9 @@ def _asked(desk: Desk) -> Iterator[tuple[str, ...]]:
     yield (f"desk.{desk.name}",)
     for state in desk.states:
         yield f"state.{desk.name}.{state}", f"state.{state}"
-    for edge in desk.edges:
+    for edge in (*desk.edges, *desk.openings):
         yield f"edge.{desk.name}.{edge.name}", f"edge.{edge.name}"
-        yield (f"role.{edge.by}",)
+        yield from ((f"role.{by}",) for by in ((edge.by,) if isinstance(edge.by, str) else edge.by))
         if edge.requires is None:
             continue
         for field, answers in _questions(msgspec.json.schema(edge.requires)):

@@ -258,5 +258,8 @@ def _wanted(item: Item, camera: str | None, began: int, ended: int, why: str) ->
 
 def line(data: Data) -> Data:
     """One line of the queue: where and what kind; nobody's words and nobody's reference."""
-    names = ("site", "place", "camera", "camera_name", "kind", "dark_since", "dark_until", "happened", "about", "asker")
+    names = (
+        "site", "place", "camera", "camera_name", "kind", "dark_since", "dark_until", "happened", "about", "asker",
+        "what", "reason",
+    )  # fmt: skip
     return {name: data[name] for name in names if data.get(name) is not None}

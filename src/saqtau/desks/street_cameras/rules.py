@@ -152,5 +152,5 @@ def kept(_data: Data, form: Data, call: Call) -> Data:
 
 def line(data: Data) -> Data:
     """One line of the queue."""
-    names = ("camera", "camera_name", "site", "kind", "dark_since", "offence", "trouble", "what")
+    names = ("camera", "camera_name", "site", "kind", "dark_since", "offence", "trouble", "what", "reason")
     return {name: data[name] for name in names if data.get(name) is not None}
