@@ -26,8 +26,7 @@ def record(folder, camera="cam-1", seconds=10, *, place="street", **more):
     writer, cutter = SegmentWriter(folder, camera, place), Fragmenter(camera)
     found = []
     for unit in units(seconds, **more):
-        for link in cutter.take(unit):
-            found.append(writer.append(link).closed)
-    for link in cutter.flush(Instant(more.get("began", BEGAN) + int(seconds * 1000))):
-        found.append(writer.append(link).closed)
+        found += [writer.append(link).closed for link in cutter.take(unit)]
+    ended = Instant(more.get("began", BEGAN) + int(seconds * 1000))
+    found += [writer.append(link).closed for link in cutter.flush(ended)]
     return [one for one in (*found, writer.close()) if one is not None]

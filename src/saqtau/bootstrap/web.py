@@ -8,6 +8,7 @@ from typing import Any
 
 from saqtau import policies, roads
 from saqtau.bootstrap.accounts import accounts_of, device_authority
+from saqtau.bootstrap.exporting import exporting_of
 from saqtau.bootstrap.ground import Ground, ids, links, now
 from saqtau.bootstrap.intake import Known, position_packer, tablet_input
 from saqtau.devices.http import serve
@@ -75,6 +76,7 @@ async def answer(ground: Ground, stop: asyncio.Event) -> None:
             dist=console(),
             decoders=decoders,
             atlas=atlas,
+            exporting=exporting_of(ground),
             tablet_intake=serve({"/tablet/positions": tablet_input(known, tracks, atlas)}),
             secure=settings.tls or not _is_loopback(settings.host),
         )

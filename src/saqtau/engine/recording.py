@@ -6,10 +6,10 @@ ledger leaves wait, without the broker nobody looks on.
 
 import asyncio
 from collections import deque
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from random import Random
-from typing import Any, Final, Protocol
+from typing import Any, Final
 
 import structlog
 from prometheus_client import Counter, Gauge
@@ -27,14 +27,14 @@ from saqtau.engine.video_camera import Off, read_cameras, read_off
 from saqtau.engine.video_holds import acknowledge
 from saqtau.engine.video_retention import BATCH, forget_past, make_room, sweep
 from saqtau.engine.worker import every
-from saqtau.kernel.clock import SECOND, Clock, Instant
+from saqtau.kernel.clock import MINUTE, SECOND, Clock, Instant
 from saqtau.kernel.errors import Kind, Refused
 from saqtau.kernel.ids import Ids
 from saqtau.kernel.register import VideoCamera
-from saqtau.video.access_unit import Parameters, Unit
+from saqtau.video.access_unit import Parameters
 from saqtau.video.boxes import init_segment
 from saqtau.video.fragment import Fragment, Link
-from saqtau.video.gap import Gap, GapKind
+from saqtau.video.gap import Gap
 from saqtau.video.nal import codec_string
 from saqtau.video.segment import Segment, SegmentWriter, Written
 
@@ -44,6 +44,8 @@ TOLD: Final = 5 * SECOND
 """How often the row of a file that is being written is brought up to date."""
 BEGINNING: Final = 8
 """Cameras whose last files are looked at side by side."""
+PATIENT: Final = 2 * MINUTE
+"""How long leaves wait for a volume that cannot sync; then they are told of what was written, on disk or not."""
 FILLED: Final = 5_000
 """Leaves that wait while the ledger cannot write; the oldest are then lost to the log, and it is said."""
 
@@ -52,27 +54,6 @@ RECORDED = Counter("saqtau_video_recorded_bytes", "Bytes written")
 FRAGMENTS = Counter("saqtau_video_fragments", "Fragments written")
 GAPS = Counter("saqtau_video_gaps", "Gaps that began", ["kind"])
 LOST_LEAVES = Counter("saqtau_video_lost_leaves", "Leaves of minutes that the ledger never took")
-
-Play = Callable[[VideoCamera, Callable[[list[Unit]], None]], Awaitable[None]]
-"""Plays a camera until cancelled; raises Refused (`stream`) when it ends."""
-Pause = Callable[[int, Random], float]
-"""Seconds before the next try after so many in a row."""
-
-
-class Live(Protocol):
-    """Who shows the picture as it is written."""
-
-    def begin(self, camera: str, codec: str, init: bytes, path: Path, seq: int) -> None:
-        """A file was begun."""
-
-    def written(self, camera: str, seq: int, at: Instant, key: bool, offset: int, data: bytes) -> None:
-        """A fragment was written."""
-
-    def dark(self, camera: str, kind: str, since: Instant) -> None:
-        """A gap has begun."""
-
-    def forget(self, camera: str) -> None:
-        """The camera is another's."""
 
 
 class _Camera:
@@ -123,7 +104,10 @@ class Recorder:
         self._ours: dict[str, _Camera] = {}
         self._index: Index | None = None
         self._minutes = Minutes(clock())
+        self._cut: deque[Draft] = deque()  # leaves of minutes whose files are not synced yet
         self._leaves: deque[Draft] = deque()
+        self._flushing = asyncio.Lock()
+        self._synced = clock()
         self._beginning = asyncio.Semaphore(BEGINNING)
 
     @property
@@ -136,8 +120,7 @@ class Recorder:
         chores = [
             every(0.5, "cameras", self._lead, stop),
             every(0.5, "silence", self._tick, stop),
-            every(1.0, "sync", self._volumes.sync, stop),
-            every(1.0, "index", self._flush, stop),
+            every(1.0, "files and rows", self._flush, stop),
             every(1.0, "holds", self._acknowledge, stop),
             every(1.0, "minutes", self._tell_minutes, stop),
             every(5.0, "volumes", self._weigh, stop),
@@ -254,66 +237,10 @@ class Recorder:
         try:
             tape.tick()
             tape.begin()
-            await self._go_on(one, tape)
+            await go_on(camera, tape, one.changed, self._off.get, self._play, self._pause, self._clock, self._random)
         finally:
             one.tape = None
             tape.stop()
-
-    async def _go_on(self, one: _Camera, tape: Tape) -> None:
-        """Play it again and again; not while it is switched off."""
-        tries = 0
-        code = one.camera.id
-        while True:
-            one.changed.clear()
-            off = self._off.get(code)
-            if off is not None:
-                tape.interrupt(GapKind.DISABLED, by=off.by, why=off.why)
-                await one.changed.wait()
-                tape.interrupt(GapKind.RECONNECT, why="switched_on")
-                tries = 0
-                continue
-            began = self._clock()
-            reason = await self._play_once(one, tape)
-            if reason is None:
-                continue
-            kind = GapKind.SILENT if reason == "silent" else GapKind.RECONNECT
-            tape.interrupt(kind, why=reason)
-            tries = 0 if self._clock() - began > 60 * SECOND else tries + 1
-            try:
-                async with asyncio.timeout(self._pause(tries, self._random)):
-                    await one.changed.wait()
-            except TimeoutError:
-                continue
-
-    async def _play_once(self, one: _Camera, tape: Tape) -> str | None:
-        """Play until it ends; why it ended, None when it was switched off. Raises what the tape raised."""
-        faults: list[Refused] = []
-
-        def take(units: list[Unit]) -> None:
-            try:
-                tape.take(units)
-            except Refused as refused:  # never into the client's own code: it would call the stream broken
-                faults.append(refused)
-                playing.cancel()
-
-        playing = asyncio.ensure_future(self._play(one.camera, take))
-        changed = asyncio.ensure_future(one.changed.wait())
-        try:
-            await asyncio.wait({playing, changed}, return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            changed.cancel()
-            playing.cancel()
-            await asyncio.gather(playing, changed, return_exceptions=True)
-        if faults:
-            raise faults[0]
-        if playing.cancelled():
-            return None
-        error = playing.exception()
-        if isinstance(error, Refused):
-            return error.fields.get("stream", error.kind.value)
-        if error is not None:
-            raise error
-        return "ended"
 
     # WHAT THE TAPES SAY
 
@@ -395,15 +322,24 @@ class Recorder:
         CAMERAS.labels("dark").set(dark)
 
     async def _flush(self) -> None:
-        if self._index is not None:
-            await self._index.flush(self._pool)
+        """Sync what was written, then tell of it: after a power cut nothing is told that is not there."""
+        async with self._flushing:
+            self._cut.extend(self._minutes.cut(self._clock()))
+            cut, batch = len(self._cut), self._index.take() if self._index is not None else None
+            unsynced = await self._volumes.sync()
+            now = self._clock()
+            if not unsynced:
+                self._synced = now
+            if now - self._synced < PATIENT:
+                self._leaves.extend(self._cut.popleft() for _ in range(cut))
+            if self._index is not None and batch is not None:
+                await self._index.write(self._pool, batch, unsynced)
 
     async def _acknowledge(self) -> None:
         for name in await acknowledge(self._pool, sorted(self._ours), self._clock()):
             log.info("a hold is acknowledged", hold=name)
 
     async def _tell_minutes(self) -> None:
-        self._leaves.extend(self._minutes.cut(self._clock()))
         while len(self._leaves) > FILLED:
             self._leaves.popleft()
             LOST_LEAVES.inc()
@@ -412,7 +348,7 @@ class Recorder:
             placed = await self._ledger.append_all(part)
             try:
                 await note_leaves(self._pool, part, placed)
-            except Refused as refused:  # they stand in the log: an export of these minutes has a looser bond, and says so
+            except Refused as refused:  # they stand in the log; an export of them says what it lacks
                 log.warning("minutes are entered, and not found again by their place", error=refused.message)
             for _ in part:
                 self._leaves.popleft()
@@ -446,8 +382,8 @@ class Recorder:
     async def _end(self) -> None:
         """End every file; what cannot be written now is found in the files by the next one."""
         await self._leave(list(self._ours))
-        self._leaves.extend(self._minutes.cut(self._clock(), final=True))
-        for what, work in (("minutes", self._tell_minutes), ("sync", self._volumes.sync)):
+        self._cut.extend(self._minutes.cut(self._clock(), final=True))
+        for what, work in (("rows", self._flush), ("minutes", self._tell_minutes)):
             try:
                 await work()
             except Exception as error:

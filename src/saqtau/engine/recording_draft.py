@@ -58,14 +58,14 @@ class Draft(msgspec.Struct, frozen=True):
 
 
 class Drafting(msgspec.Struct, frozen=True):
-    """What copies are made with. pool: as saqtau_app; scratch: a folder that is nobody's but ours."""
+    """What copies are made with. pool: as saqtau_app; scratch: see `Exporting`."""
 
     pool: Any
     keys: Keys
     blobs: Blobs
     clock: Clock
     random: Callable[[int], bytes]
-    scratch: Path
+    scratch: Path | None = None
 
 
 async def make_draft(grant: Grant, line: RecordingLine, using: Drafting) -> None:

@@ -178,7 +178,7 @@ async def find_recording(pool: Any, name: str, now: Instant) -> AskedRecording:
 
 async def read_recording(grant: Grant, pool: Any, name: str, now: Instant) -> RecordingLine:
     """One wish. Raises Refused: DENIED, NOT_FOUND, UNAVAILABLE."""
-    must_hold(grant, now, Action.READ_EXPORT, Action.APPROVE_EXPORT, Action.RECEIVE_EXPORT)
+    must_hold(grant, now, Action.READ_EXPORT, Action.REQUEST_EXPORT, Action.APPROVE_EXPORT, Action.RECEIVE_EXPORT)
     with refusals():
         async with pool.acquire() as pg, pg.transaction():
             await see(pg, regions_of(grant.viewer))

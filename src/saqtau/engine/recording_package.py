@@ -22,6 +22,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from saqtau.engine import recording_content as content
 from saqtau.engine.access import must_hold
 from saqtau.engine.blobs import Blobs
+from saqtau.engine.chain import EVERYWHERE
 from saqtau.engine.custody import Chain, Opened, Place, open_entries, oversight_policy, place_of, prove, some_answer
 from saqtau.engine.entries import retention_of
 from saqtau.engine.export_package import PATIENCE, RETENTION
@@ -35,6 +36,7 @@ from saqtau.engine.recording_draft import open_draft
 from saqtau.engine.recording_exports import RecordingLine, find_agreed
 from saqtau.engine.recording_leaves import Head, find_heads
 from saqtau.engine.sequencer import Count
+from saqtau.engine.store import see
 from saqtau.kernel.access import Action, Grant
 from saqtau.kernel.clock import Clock, Instant
 from saqtau.kernel.errors import Kind, Refused
@@ -85,8 +87,20 @@ _LOOKED: Final = """
 """
 
 
+class Exporting(msgspec.Struct, frozen=True):
+    """What of the configuration packages of recordings are made with.
+
+    scratch: a folder that is nobody's but ours, for copies while they leave; None: the system's for temporary files.
+    authority: of time-stamps, its address. signer: of copies; without it none goes with a package.
+    """
+
+    scratch: Path | None = None
+    authority: str | None = None
+    signer: CopySigner | None = None
+
+
 class Making(msgspec.Struct, frozen=True):
-    """What packages of recordings are made with. pool: as saqtau_app; scratch: a folder for copies while they leave."""
+    """What packages of recordings are made with. pool: as saqtau_app."""
 
     pool: Any
     ledger: Ledger
@@ -96,9 +110,7 @@ class Making(msgspec.Struct, frozen=True):
     schema: str
     clock: Clock
     random: Callable[[int], bytes]
-    scratch: Path
-    authority: str | None = None  # of time-stamps: its address
-    signer: CopySigner | None = None
+    exporting: Exporting = Exporting()
     patience: float = PATIENCE
 
 
@@ -140,7 +152,9 @@ async def read_package(grant: Grant, line: RecordingLine, using: Making) -> Leav
         raise Refused(Kind.CONFLICT, f"export {line.id} cannot be fetched: {line.standing}", standing=line.standing)
     with refusals():
         async with using.pool.acquire() as pg, pg.transaction():
+            # two who fetch at once get one package
             await pg.execute("select pg_advisory_xact_lock(23158, hashtext($1))", line.id)
+            await see(pg, EVERYWHERE)  # the grant names the wish, whatever region an overseer has
             await find_agreed(pg, line)
             kept = await _kept(pg, line.id)
             if PackageStanding.WITNESSED not in kept:
@@ -184,8 +198,8 @@ async def _issue(grant: Grant, line: RecordingLine, using: Making, pg: Any, stan
         return
     said = content.about(line, concerns, policy, policy_hash(texts, using.schema), heads)
     said |= {"custody_whole": len(rows) <= LOOKS, "issued_at": now, **_parent(copy, line)}
-    if using.authority is not None:
-        said["timestamp"] = using.authority
+    if using.exporting.authority is not None:
+        said["timestamp"] = using.exporting.authority
     video = () if found is None else (found[1],)
     listed = manifest(line.id, standing, said, [place.entry for place in places], files, video)
     digest = hashlib.sha256(listed)
@@ -305,7 +319,10 @@ async def _prove(
     policy = await oversight_policy(using.pool, {one.place.origin for one in opened})
     files = {entry_name(number): data for number, data in enumerate(custody)}
     files |= {EXPORT: own, CHECKPOINT: chain.notes[places[-1].origin].text.encode(), POLICY: policy.text()}
-    if using.authority is not None and (token := await ask_time(using.authority, listed)) is not None:
+    if (
+        using.exporting.authority is not None
+        and (token := await ask_time(using.exporting.authority, listed)) is not None
+    ):
         files[TIMESTAMP] = token
     return files
 
@@ -328,11 +345,13 @@ def _leaving(
 ) -> Leaving:
     parts = [source.streamed() for source in core.sources]
     files = {**core.files, **proofs}
-    if using.signer is None or not parts:
+    if using.exporting.signer is None or not parts:
         size, pieces = stream(files, parts)
         return Leaving(file_name(line.id, standing), standing, size, pieces, _nothing)
-    folder = tempfile.TemporaryDirectory(prefix="copies-", dir=using.scratch)
-    copies = _Copies(line, core, hashlib.sha256(core.files[MANIFEST]).hexdigest(), using.signer, Path(folder.name))
+    folder = tempfile.TemporaryDirectory(prefix="copies-", dir=using.exporting.scratch)
+    copies = _Copies(
+        line, core, hashlib.sha256(core.files[MANIFEST]).hexdigest(), using.exporting.signer, Path(folder.name)
+    )
     size, pieces = stream(files, parts, copies.make)
     return Leaving(file_name(line.id, standing), standing, size, pieces, folder.cleanup)
 

@@ -15,13 +15,17 @@ _WAITING: Final = """
             and not exists (select from signature s where s.kind = 'export' and s.wish = w.id and s.signer = $1)
             and ((w.standing = 'requested' and $2 and w.region = any ($5))
                 or (w.standing = 'awaits_prosecutor' and $3)))
+        + (select count(*) from recording_wish w where w.asked_at > $4 and w.asked_by <> $1
+            and not exists (select from signature s where s.kind = 'recording' and s.wish = w.id and s.signer = $1)
+            and ((w.standing = 'requested' and $2 and w.region = any ($5))
+                or (w.standing = 'awaits_prosecutor' and $3)))
         + (select count(*) from policy_set p where p.standing = 'requested' and p.asked_at > $4 and p.asked_by <> $1
             and $3)
 """
 
 
 async def count_waiting(pool: Any, person: str, roles: Collection[str], regions: Collection[int], now: Instant) -> int:
-    """Exports and policies that this person is asked about now. Raises Refused(UNAVAILABLE)."""
+    """Exports, also of recordings, and policies that this person is asked about now. Raises Refused(UNAVAILABLE)."""
     asked = ("duty_officer" in roles, PROSECUTOR in roles)
     if not any(asked):
         return 0

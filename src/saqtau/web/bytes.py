@@ -1,5 +1,6 @@
 """Bytes under a grant, counted as they leave: what the entry says was delivered is what was sent."""
 
+from collections.abc import Awaitable, Callable
 from typing import Any, Final
 
 from litestar.types import Receive, Scope, Send
@@ -14,9 +15,10 @@ CHUNK: Final = 64 * 1024
 class CountedAnswer:
     """An ASGI answer that closes its grant with the bytes that were sent, whatever happens on the way."""
 
-    def __init__(self, parts: Parts, grant: Grant) -> None:
+    def __init__(self, parts: Parts, grant: Grant, whole: Callable[[], Awaitable[None]] | None = None) -> None:
         self._parts = parts
         self._grant = grant
+        self._then = whole  # what is done when all of it has left
         self._data = b""
         self._media = ""
         self._name: str | None = None
@@ -49,5 +51,7 @@ class CountedAnswer:
                 await send({"type": "http.response.body", "body": chunk, "more_body": True})
                 self._sent += len(chunk)
             await send({"type": "http.response.body", "body": b"", "more_body": False})
+            if self._then is not None:
+                await self._then()
         finally:
             await self.close()

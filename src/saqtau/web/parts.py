@@ -11,6 +11,7 @@ from saqtau.engine.atlas import Atlas
 from saqtau.engine.blobs import Blobs
 from saqtau.engine.history import History
 from saqtau.engine.keys import Keys, Signers
+from saqtau.engine.recording_package import Exporting
 from saqtau.engine.video_decoding import Decoders
 from saqtau.jurisdiction import Jurisdiction
 from saqtau.kernel.clock import Clock
@@ -46,6 +47,7 @@ class Parts(msgspec.Struct, frozen=True, kw_only=True):
     dist: Path | None = None  # the built console
     decoders: Decoders | None = None  # of key pictures; without them there are no thumbnails
     atlas: Atlas | None = None  # the road graph; without it nothing is near
+    exporting: Exporting = Exporting()
     tablet_intake: Any = None  # ASGI app that takes signed positions
     secure: bool = False  # cookies only over TLS; set whenever the bind is not loopback
 

@@ -1,0 +1,30 @@
+"""What packages of recordings are made with, out of the configuration."""
+
+import shutil
+
+from saqtau.bootstrap.ground import Ground
+from saqtau.engine.place import PRIVATE
+from saqtau.engine.recording_package import Exporting
+from saqtau.kernel.errors import Kind, Refused
+from saqtau.video.signed_copy import CopySigner, load_signer
+
+
+def exporting_of(ground: Ground) -> Exporting:
+    """Raises Refused(INVALID) naming `certificate` or `key`: nothing starts with a signer that cannot sign."""
+    scratch = ground.place.folder / "leaving"
+    if scratch.exists():  # what a process that was killed left there
+        shutil.rmtree(scratch)
+    scratch.mkdir(mode=PRIVATE)
+    return Exporting(scratch, ground.config.video.timestamp, _signer(ground))
+
+
+def _signer(ground: Ground) -> CopySigner | None:
+    settings = ground.config.video
+    if settings.certificate is None and settings.key is None:
+        return None
+    if settings.certificate is None or settings.key is None:
+        raise Refused(Kind.INVALID, "[video] certificate and key are set together", key="alone")
+    try:
+        return load_signer(settings.certificate.read_bytes(), settings.key.read_bytes())
+    except OSError as error:
+        raise Refused(Kind.INVALID, f"{error.filename}: {error.strerror}", certificate="unreadable") from error

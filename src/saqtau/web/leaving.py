@@ -1,0 +1,60 @@
+"""A package that is read while it leaves: no more than a piece of it in memory, counted as it goes."""
+
+import asyncio
+from typing import Any, Final
+
+from litestar.types import Receive, Scope, Send
+
+from saqtau.engine.recording_package import Leaving
+from saqtau.kernel.access import Grant
+from saqtau.web.metrics import PACKAGES
+from saqtau.web.parts import Parts
+
+_END: Final = b""
+
+
+class LeavingAnswer:
+    """An ASGI answer that closes its grant with the bytes that were sent, whatever happens on the way.
+
+    What cannot be read any more in the middle breaks the answer off: the receiver has no whole zip then, and its
+    program says so.
+    """
+
+    def __init__(self, parts: Parts, grant: Grant) -> None:
+        self._parts = parts
+        self._grant = grant
+        self._leaving: Leaving | None = None
+        self._sent = 0
+
+    def of(self, leaving: Leaving) -> "LeavingAnswer":
+        """With this package."""
+        self._leaving = leaving
+        return self
+
+    async def close(self) -> None:
+        """Tell what was sent."""
+        PACKAGES.inc(self._sent)
+        await self._parts.access.close(self._grant, self._sent)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Send the pieces; a slow receiver is waited for, and nothing is read ahead of him."""
+        del scope, receive
+        found = self._leaving
+        assert found is not None, "an answer without its package"  # noqa: S101
+        headers: list[Any] = [
+            (b"content-type", b"application/zip"),
+            (b"content-security-policy", b"default-src 'none'; sandbox"),
+            (b"content-disposition", f'attachment; filename="{found.name}"'.encode()),
+            (b"cache-control", b"no-store"),
+        ]
+        if found.size is not None:
+            headers.append((b"content-length", str(found.size).encode()))
+        try:
+            await send({"type": "http.response.start", "status": 200, "headers": headers})
+            while piece := await asyncio.to_thread(next, found.pieces, _END):
+                await send({"type": "http.response.body", "body": piece, "more_body": True})
+                self._sent += len(piece)
+            await send({"type": "http.response.body", "body": b"", "more_body": False})
+        finally:
+            await asyncio.to_thread(found.close)
+            await self.close()
