@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest';
+import { darkOf, footageOf } from '../src/custody/footage';
 import { bySite, lifeOf, LIVES, openingsFor } from '../src/custody/lives';
 import { bars, DAY, dayStart, HOUR, missingRuns, runs, share, worstFirst } from '../src/custody/minutes';
 import { planOf, wedge } from '../src/custody/places';
@@ -90,4 +91,17 @@ test('a moment of a form is asked for as day and time and sent as a number', () 
 	expect(form[0]!.kind).toBe('moment');
 	expect(answer(form, { began: 1_790_000_000_000 })).toEqual({ began: 1_790_000_000_000 });
 	expect(answer(form, { began: '' })).toEqual({ began: '' });
+});
+
+describe('the footage of an item', () => {
+	test('is what was tied to it first, then what it names, each once', () => {
+		const facts = { camera: 'c1', began: 5, footage: [{ camera: 'c2', began: 9, ended: 10 }, { camera: 'c1', began: 5, ended: 6 }] };
+		expect(footageOf(facts)).toEqual([{ camera: 'c2', at: 9 }, { camera: 'c1', at: 5 }]);
+		expect(footageOf({ camera: 'c1', dark_since: 100_000 })).toEqual([{ camera: 'c1', at: 40_000 }]);
+		expect(footageOf({})).toEqual([]);
+	});
+	test('of an outage begins before the picture went, what is still dark first', () => {
+		const cameras = [{ camera: 'a', name: 'A', since: 100_000, until: 200_000, kind: 'x' }, { camera: 'b', since: 150_000, until: null, kind: 'y' }, 7, null];
+		expect(darkOf({ cameras }).map(({ camera, name, at }) => [camera, name, at])).toEqual([['b', 'b', 90_000], ['a', 'A', 40_000]]);
+	});
 });

@@ -5,6 +5,8 @@ import contextlib
 from pathlib import Path
 
 from tests.api.cameras import put_up, written
+from tests.api.test_playback import index
+from tests.recorded import units
 
 from saqtau.engine.live_video import Sender
 from saqtau.kernel.clock import Instant
@@ -12,9 +14,9 @@ from saqtau.simulate.clip import scene
 from saqtau.video.access_unit import AccessUnit
 from saqtau.video.boxes import init_segment
 from saqtau.video.fragment import Fragment, Fragmenter
+from saqtau.video.gap import GapKind
 from saqtau.video.nal import codec_string
-
-AGO = 20 * 60_000
+from saqtau.video.segment_writer import SegmentWriter
 
 
 class Film:
@@ -70,7 +72,7 @@ async def filming(house, folder: Path, clips: dict[str, str]):
     await house.owner.execute("delete from video_segment")
     await house.owner.execute("alter table video_segment enable trigger user")
     for name in clips:
-        await written(house.owner, name, now - AGO, now, path=folder / f"{name}.cmf", closed=False)
+        await written(house.owner, name, now - 1_000, now, path=folder / f"{name}.cmf", closed=False)
     sender = Sender(house.parts.nc, house.parts.clock)
     await sender.start()
     films = {name: Film(sender, house.parts.clock, folder, name, clip) for name, clip in clips.items()}
@@ -82,3 +84,28 @@ async def filming(house, folder: Path, clips: dict[str, str]):
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
         await sender.stop()
+
+
+def darkened(folder: Path, camera: str, began: Instant, seconds: int, dark: int) -> tuple[list, Instant]:
+    """A recording with a silence in its middle: so many seconds, so many without a picture, as many again.
+
+    The files it lies in, and when the silence began.
+    """
+    writer, cutter = SegmentWriter(folder, camera, "street"), Fragmenter(camera)
+    silent = Instant(began + seconds * 1000)
+    links = [link for unit in units(seconds, began=began) for link in cutter.take(unit)]
+    links += cutter.interrupt(GapKind.SILENT, Instant(silent + 2_000))
+    back = Instant(silent + dark * 1000)
+    links += [link for unit in units(seconds, began=back) for link in cutter.take(unit)]
+    links += cutter.flush(Instant(back + seconds * 1000))
+    files = [writer.append(link).closed for link in links]
+    return [one for one in (*files, writer.close()) if one is not None], silent
+
+
+async def keep(owner, camera: str, files: list, silent: Instant, dark: int) -> None:
+    """The rows of such a recording, and of its gap."""
+    await index(owner, *files)
+    await owner.execute(
+        "insert into video_gap (id, camera, began, ended, kind) values ($1, $2, $3, $4, 'source_silent')",
+        f"{camera}/{silent}", camera, silent, silent + dark * 1000,
+    )  # fmt: skip

@@ -5,7 +5,9 @@ import re
 import pytest
 from playwright.async_api import expect
 from tests.e2e.conftest import barriers, log_in, visit
-from tests.e2e.filming import filming
+from tests.e2e.filming import darkened, filming, keep
+
+from saqtau.kernel.clock import MINUTE, Instant
 
 pytestmark = pytest.mark.anyio
 CLIPS = {"STREET": "street", "SCHOOL": "yard", "OFFICE": "corridor", "COLONY": "cell"}
@@ -146,3 +148,31 @@ async def test_who_watches_is_seen_by_the_overseer_and_closed_to_the_operator(br
         await plays(other, STREET)
         await tile(other, STREET).get_by_role("button", name=re.compile("watch")).first.click()
         await expect(tile(other, STREET)).to_contain_text("operator · Operator · Duty")
+
+
+async def test_an_inspector_plays_what_was_recorded_for_a_case_and_is_told_what_is_missing(browser, filmed, tmp_path):
+    began = Instant(filmed.house.parts.clock() - 10 * MINUTE)
+    files, silent = darkened(tmp_path / "volume", "SCHOOL", began, 8, 60)
+    await keep(filmed.house.owner, "SCHOOL", files, silent, 60)
+    async with visit(browser, filmed, f"/#/cameras/SCHOOL/{began + 4_000}") as page:
+        await log_in(page, "inspector")
+        await page.get_by_role("button", name="Say why", exact=True).click()
+        dialog = page.get_by_role("dialog", name="Why do you look?")
+        await dialog.get_by_label("Purpose").select_option("case")
+        await dialog.get_by_label("Case number").fill("УД-12/2026")
+        await dialog.get_by_role("button", name="Look").click()
+        player = page.get_by_role("region", name=f"Recording of {SCHOOL}")
+        await expect(player).to_have_attribute("data-phase", "playing")
+        await expect(player.get_by_role("status")).to_contain_text("No picture from")  # it jumped over the silence
+        await expect(player.get_by_role("status")).to_contain_text("1:00")
+        row = page.get_by_role("row").filter(has_text="Camera silent")
+        await expect(row).to_contain_text("1:00")
+        await expect(page.get_by_role("slider", name="Time: recorded and missing")).to_be_visible()
+        assert await barriers(page) == []
+        await page.get_by_role("slider").focus()
+        await page.keyboard.press("ArrowLeft")
+        await expect(player).to_have_attribute("data-phase", "playing")
+        await page.get_by_role("link", name="Registers").click()
+    found = await filmed.house.closed(2, viewer="inspector", action="recording.play")
+    assert {(entry["case"], entry["object"]) for entry in found} == {("УД-12/2026", "SCHOOL")}
+    assert sum(entry["delivered"] for entry in found) > 50_000

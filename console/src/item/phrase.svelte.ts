@@ -16,7 +16,7 @@ const PLAIN = new Set(['ground', 'camera', 'at', 'speed', 'trust', 'unit', 'answ
 
 /** A code of the data in words; free text and identifiers as they stand. */
 export function saidValue(value: string): string {
-	return /^[a-z][a-z_]*$/.test(value) ? word(`value.${value}`) : value;
+	return /^[a-z][a-z_]*$/.test(value) ? word(`value.${value}`, `gap.${value}`, `verdict.${value}`, `room.${value}`) : value;
 }
 
 function place(key: string, id: string, beside: Facts): string {

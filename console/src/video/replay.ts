@@ -7,6 +7,8 @@ import { Sink } from './sink';
 
 const PIECE = 5 * 60_000; // ms asked for at once
 const JUMP = 1_000; // ms that may be missing without a word
+const TRIES = 3;
+const PAUSE = 1_000; // ms before it is asked for again
 
 export interface Replayed {
 	phase: 'opening' | 'playing' | 'ended' | 'unplayable' | 'failed';
@@ -21,8 +23,8 @@ export interface Replay {
 	close(): void;
 }
 
-/** Play from `from` to `to` at most. One of these plays once; a jump of the reader is another one. */
-export function play(video: HTMLVideoElement, camera: string, look: Look, from: Instant, to: Instant, tell: (said: Replayed) => void): Replay {
+/** Play from `from` to `to` at most. One of these plays once; a jump of the reader is another one. sound: whether it is wanted. */
+export function play(video: HTMLVideoElement, camera: string, look: Look, from: Instant, to: Instant, sound: boolean, tell: (said: Replayed) => void): Replay {
 	let said: Replayed = { phase: 'opening', at: null, jumped: null, error: null };
 	const stop = new AbortController();
 	const say = (next: Partial<Replayed>) => {
@@ -35,19 +37,23 @@ export function play(video: HTMLVideoElement, camera: string, look: Look, from: 
 		stop.abort();
 	}
 
-	async function piece(began: Instant, end: Instant): Promise<Instant> {
-		const answer = await call(recordingUrl(camera, look, began, end), 'GET', undefined, true, stop.signal);
-		const splitter = new Splitter();
+	const jumps: { from: Instant; to: Instant }[] = []; // stretches without pictures, told when they are passed
+	let all = false; // everything has come
+	let edge = from; // up to here it is there, or is known not to be
+
+	/** Everything up to `end`, as it comes. Ends early when the network does. */
+	async function piece(end: Instant): Promise<void> {
+		const answer = await call(recordingUrl(camera, look, edge, end), 'GET', undefined, true, stop.signal);
+		const splitter = new Splitter(sound);
 		const reader = answer.body!.getReader();
-		let edge = began;
 		try {
 			for (;;) {
 				await sink.room();
 				const { done, value } = await reader.read();
-				if (done) return edge;
+				if (done) break;
 				for (const one of splitter.take(value as Uint8Array<ArrayBuffer>)) {
 					if (one.kind === 'fragment' && one.at !== null) {
-						if (one.at - edge > JUMP && edge > from) say({ jumped: { from: edge, to: one.at } });
+						if (one.at - edge > JUMP) jumps.push({ from: edge, to: one.at });
 						edge = Math.max(edge, one.at + Math.round(one.length * 1000));
 					}
 					sink.put(one);
@@ -56,31 +62,44 @@ export function play(video: HTMLVideoElement, camera: string, look: Look, from: 
 		} finally {
 			await reader.cancel().catch(() => undefined); // what was not read was not delivered
 		}
+		edge = Math.max(edge, end);
 	}
 
 	async function run(): Promise<void> {
-		let next = from;
-		while (next < to && !stop.signal.aborted) {
-			const end = Math.min(to, next + PIECE);
+		let failures = 0;
+		while (edge < to && !stop.signal.aborted) {
+			const before = edge;
 			try {
-				await piece(next, end);
-				next = end;
+				await piece(Math.min(to, edge + PIECE));
+				failures = 0;
 			} catch (error) {
-				const resumes = error instanceof Refusal && error.kind === 'conflict' ? Number(error.fields.next ?? NaN) : NaN; // nothing there: the server says where pictures go on
-				if (!(resumes > next && resumes < to)) throw error;
-				if (said.at !== null || next > from) say({ jumped: { from: next, to: resumes } });
-				next = resumes;
+				if (error instanceof Broken) throw error;
+				const told = error instanceof Refusal ? error : null;
+				const resumes = told?.kind === 'conflict' ? Number(told.fields.next ?? NaN) : NaN; // nothing there: the server says where pictures go on
+				if (resumes > edge && resumes < to) {
+					jumps.push({ from: edge, to: resumes });
+					edge = resumes;
+				} else if (told?.kind === 'conflict') return;
+				else if (told && told.kind !== 'offline' && told.kind !== 'unavailable' && told.kind !== 'too_many') throw told;
+				else {
+					// broken off: the network, or a grant whose time was over while somebody paused; it goes on where it was
+					failures = edge > before ? 1 : failures + 1;
+					if (failures > TRIES) throw told ?? new Refusal('offline');
+					await new Promise((go) => setTimeout(go, PAUSE * failures));
+				}
 			}
 		}
 	}
 
 	const beat = setInterval(() => {
 		const at = sink.shown;
-		if (at !== null && at !== said.at) say({ at, phase: said.phase === 'opening' ? 'playing' : said.phase });
+		const end = sink.places.edge;
+		if (all && (end === null || (at !== null && end - at < 300))) say({ phase: 'ended', at: at ?? said.at });
+		else if (at !== null && at !== said.at) say({ at, phase: 'playing', jumped: jumps.findLast(({ to: resumed }) => resumed <= at) ?? null });
 	}, 200);
 	void video.play().catch(() => undefined);
 	run().then(
-		() => say({ phase: 'ended' }),
+		() => (all = true),
 		(error: unknown) => say({ phase: 'failed', error })
 	);
 	return {
