@@ -13,6 +13,7 @@ from saqtau.cli.camera import verbs as camera_verbs
 from saqtau.cli.policy import verbs as policy_verbs
 from saqtau.cli.report import report
 from saqtau.cli.verify import verbs as verify_verbs
+from saqtau.cli.verify_dark import dark
 from saqtau.kernel.errors import Refused
 
 app = typer.Typer(
@@ -33,6 +34,7 @@ app.add_typer(user_verbs, name="user")
 app.add_typer(camera_verbs, name="camera")
 user_keys.add_to(user_verbs)
 app.add_typer(verify_verbs, name="verify")
+verify_verbs.command("dark")(dark)
 app.add_typer(witness.verbs, name="witness")
 app.add_typer(policy_verbs, name="policy")
 app.command("report")(report)

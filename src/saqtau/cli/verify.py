@@ -80,15 +80,15 @@ def log(
     from saqtau.ledger.verify.audit import audit
     from saqtau.ledger.verify.signed import keys_of
 
-    keys = keys_of(vkey, _file(policy))
+    keys = keys_of(vkey, file_of(policy))
     others = [(one, _checkpoint(one, token_file)) for one in against or ()]
     if seen is not None and seen.exists():
-        others.append((str(seen), _file(seen) or b""))
+        others.append((str(seen), file_of(seen) or b""))
     with _reading(where, token_file) as read:
-        found = audit(read, keys, _say, against=tuple(others), now=_now(), within_hours=within)
+        found = audit(read, keys, say, against=tuple(others), now=now(), within_hours=within)
     if seen is not None and found.signed is not None and not found.findings:
         _keep(seen, found.signed.note.text.encode())
-    _end(found.findings)
+    end(found.findings)
 
 
 @verbs.command("entry")
@@ -108,8 +108,8 @@ def entry(
     from saqtau.ledger.verify.entry import check_entry
     from saqtau.ledger.verify.signed import keys_of
 
-    keys = keys_of(vkey, _file(policy))
-    _end(check_entry(_file(file) or b"", keys, _say, _file(leaf)))
+    keys = keys_of(vkey, file_of(policy))
+    end(check_entry(file_of(file) or b"", keys, say, file_of(leaf)))
 
 
 @verbs.command("export")
@@ -125,7 +125,7 @@ def export(
     """Check an export package, offline: files, the log's entry about it, the chain of custody. As its own verify.py."""
     from saqtau.ledger.verify.export import check
 
-    _end(check(package, _file(policy), _say))
+    end(check(package, file_of(policy), say))
 
 
 @verbs.command("paper")
@@ -142,9 +142,9 @@ def paper(
     from saqtau.ledger.verify.paper import check_paper, parse_typed
     from saqtau.ledger.verify.signed import keys_of
 
-    keys, typed = keys_of(vkey, _file(policy)), parse_typed(origin, size, root)
+    keys, typed = keys_of(vkey, file_of(policy)), parse_typed(origin, size, root)
     with _reading(where, token_file) as read:
-        _end(check_paper(read, keys, typed, _say))
+        end(check_paper(read, keys, typed, say))
 
 
 @contextmanager
@@ -163,7 +163,7 @@ def _reading(where: str, token_file: Path | None) -> Iterator[Callable[[str], by
 def _checkpoint(where: str, token_file: Path | None) -> bytes:
     """Another checkpoint of the log: a file, or the address of exactly that checkpoint."""
     if not where.startswith(("http://", "https://")):
-        return _file(Path(where)) or b""
+        return file_of(Path(where)) or b""
     prefix, _, name = where.rpartition("/")
     if name != "checkpoint":
         raise Refused(Kind.INVALID, f"{where}: the address of a checkpoint ends with /checkpoint", against="invalid")
@@ -172,11 +172,12 @@ def _checkpoint(where: str, token_file: Path | None) -> bytes:
 
 
 def _token(file: Path | None) -> str | None:
-    data = _file(file)
+    data = file_of(file)
     return None if data is None else data.decode("ascii", "replace").strip()
 
 
-def _file(path: Path | None) -> bytes | None:
+def file_of(path: Path | None) -> bytes | None:
+    """The bytes of a file that is given. Refused: INVALID (`file`), TOO_LARGE."""
     if path is None:
         return None
     try:
@@ -199,7 +200,8 @@ def _keep(path: Path, data: bytes) -> None:
     fresh.replace(path)
 
 
-def _end(findings: Sequence[Any]) -> None:
+def end(findings: Sequence[Any]) -> None:
+    """Say how it ends; exits 1 where something does not hold, or cannot be known."""
     from saqtau.ledger.verify.export import DOES_NOT_HOLD, Unknown, ending
 
     unknown = [one for one in findings if isinstance(one, Unknown) or getattr(one, "unknown", False)]
@@ -209,7 +211,8 @@ def _end(findings: Sequence[Any]) -> None:
         raise typer.Exit(1)
 
 
-def _say(line: str) -> None:
+def say(line: str) -> None:
+    """Print a line, whatever is in it, as text."""
     _out.print(_plain(line))
 
 
@@ -219,5 +222,6 @@ def _plain(line: str) -> str:
     return plain(line)
 
 
-def _now() -> Instant:
+def now() -> Instant:
+    """What the clock of this machine says."""
     return Instant(round(time.time() * SECOND))

@@ -284,6 +284,37 @@ async def read_entry(grant: Grant, pg: Any, keys: Keys, origin: str, index: int,
         return await asyncio.to_thread(_unseal, keys, index, leaf, sealed, held)
 
 
+class Span(msgspec.Struct, frozen=True):
+    """Entries that follow each other, and their sealed records: index -> key (None: gone), wrapped DEK, content."""
+
+    first: int
+    leaves: list[bytes]
+    sealed: dict[int, tuple[bytes | None, bytes, bytes]]
+
+
+async def sealed_span(pg: Any, keys: Keys, origin: str, first: int, count: int) -> Span:
+    """Entries with what their records are sealed in; nothing is opened. The span lies within one bundle of 256.
+
+    Raises Refused: NOT_FOUND (`origin`), UNAVAILABLE.
+    """
+    with refusals():
+        log, size, _ = await _log(pg, origin)
+        stop = min(first + count, size)
+        if first >= stop:
+            return Span(first, [], {})
+        start = first - first % WIDTH
+        packs = await pg.fetch(_PACKS, log, start, stop)
+        sealed = await pg.fetch(_SEALED, log, start, stop)
+        held = await pg.fetch(_HELD, log, first, stop)
+        leaves_ = [leaf for row in packs for leaf in unpack_entries(row["leaves"])][first - start : stop - start]
+        locks, _ = await asyncio.to_thread(_locks, keys, sealed, held)
+    return Span(
+        first,
+        leaves_,
+        {index: (key, wrapped, content) for index, (key, _, wrapped, content) in locks.items()},
+    )
+
+
 def _unseal(keys: Keys, index: int, leaf: bytes, sealed: list[Any], held: list[Any]) -> Unsealed:
     found, _ = _locks(keys, sealed, held)
     key, _, wrapped, content = found.get(index, (None, "", b"", b""))

@@ -70,6 +70,7 @@ ACTIONS: Final[dict[str, tuple[Action, ...]]] = {
     "readEntries": (Action.READ_ACCESS,),
     "readEntry": (Action.READ_ACCESS,),
     "readTile": (Action.READ_LEDGER,),
+    "readOpenRecords": (Action.READ_LEDGER,),
     # one's own account
     "readAccount": (Action.MANAGE_OWN_ACCOUNT,),
     "askForProof": (Action.MANAGE_OWN_ACCOUNT,),

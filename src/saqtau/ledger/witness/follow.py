@@ -4,7 +4,7 @@ Nothing that is fetched is believed before it is checked against a root that was
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Coroutine
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from typing import Any, Final
@@ -16,8 +16,10 @@ import structlog
 from saqtau.kernel.clock import SECOND, Clock, Instant, after
 from saqtau.kernel.errors import Kind, Refused
 from saqtau.ledger.note import Verifier
+from saqtau.ledger.open_records import LARGEST, parse_lines
 from saqtau.ledger.tiles import ENTRIES, MAX_ENTRY, TilePath
 from saqtau.ledger.tree import WIDTH
+from saqtau.ledger.witness import opened
 from saqtau.ledger.witness.acting import judge_open
 from saqtau.ledger.witness.loglist import LIST_LIMIT, LogList, admit, parse_list
 from saqtau.ledger.witness.mirror import Draft, Mirror
@@ -37,6 +39,11 @@ AGAIN_FALSE: Final = 60.0
 _PATIENT: Final = 10  # how often a log that asks for patience gets it, a second longer each time
 _AHEAD: Final = 4  # bundles under way at once
 _BUNDLE_LIMIT: Final = WIDTH * (MAX_ENTRY + 2)
+_OPEN_LIMIT: Final = WIDTH * LARGEST
+OPEN_KIND: Final = "evidence"
+"""The logs whose open records are copied too."""
+OPEN_EVERY: Final = 20.0
+"""Seconds between two questions for the open records of one log."""
 _PATIENCE: Final = httpx.Timeout(10.0)
 
 
@@ -97,6 +104,7 @@ class Follower:
         self._asked = asyncio.Event()
         self._authorities: tuple[str, ...] = ()
         self._again: dict[str, Instant] = {}  # what failed, and when it is tried again
+        self._asked_open: dict[str, Instant] = {}  # when open records were asked for
 
     def asked(self, origin: str) -> None:
         """A log that is not watched asked; when it bears a known authority's name, its list is read soon."""
@@ -119,6 +127,8 @@ class Follower:
                 waits = self._again.get(one.origin, 0) > self._clock()
                 if one.url is not None and one.mirrored < one.size and not waits:
                     await self._noted(witness, "log", one.origin, self._copy(witness, http, one))
+                elif one.url is not None and not waits and self._lacks_records(one):
+                    await self._noted(witness, "log", one.origin, self._open_records(http, one))
             await asyncio.sleep(MIRROR_EVERY)
 
     async def _read_lists(self, witness: Witness, http: httpx.AsyncClient, stop: asyncio.Event) -> None:
@@ -154,8 +164,33 @@ class Follower:
     async def _copy(self, witness: Witness, http: httpx.AsyncClient, one: Log) -> None:
         """Copy what is new of a log. A copy of ours that turns out damaged is made again from the first leaf."""
         size = await self._copy_from(witness, http, one, one.mirrored)
+        await asyncio.to_thread(opened.arrived, self._mirror.place(one.origin), self._clock(), size)
         await witness.working(lambda: self._store.mirrored(one.origin, size))
         await witness.working(lambda: judge_open(self._store, one.origin, self.root_at))
+
+    def _lacks_records(self, one: Log) -> bool:
+        """Whether it is time to ask for the open records of what is mirrored."""
+        if one.origin.split("/")[-2:-1] != [OPEN_KIND] or not one.mirrored:
+            return False
+        if self._clock() < after(self._asked_open.get(one.origin, Instant(0)), OPEN_EVERY):
+            return False
+        return opened.next_of(self._mirror.place(one.origin)) < one.mirrored
+
+    async def _open_records(self, http: httpx.AsyncClient, one: Log) -> None:
+        """Copy what cameras recorded and how they were: each record is held against its leaf, which is here already."""
+        self._asked_open[one.origin] = self._clock()
+        place = self._mirror.place(one.origin)
+        first = await asyncio.to_thread(opened.next_of, place)
+        lacking = 0
+        while first < one.mirrored:
+            stop = min(first - first % WIDTH + WIDTH, one.mirrored)
+            url = f"{(one.url or '').rstrip('/')}/ledger/{one.origin}/open/{first}"
+            data = await self._patiently(lambda url=url: fetch(http, url, one.token, _OPEN_LIMIT))  # type: ignore[misc]
+            records = [record for record in parse_lines(data) if record.index < stop]
+            lacking += await asyncio.to_thread(opened.keep, place, first, stop, records)
+            first = stop
+        if lacking:
+            log.warning("records of cameras are withheld", origin=one.origin, entries=lacking)
 
     def root_at(self, origin: str, size: int) -> bytes | None:
         """The root that the mirrored leaves give; called in the file's thread."""
@@ -193,18 +228,24 @@ class Follower:
     async def _bundle(self, http: httpx.AsyncClient, one: Log, path: TilePath) -> bytes:
         """A bundle; one that was partial may be there as a full one by now."""
         place = f"{(one.url or '').rstrip('/')}/ledger/{one.origin}"
-        tries = 0
-        while True:
+        try:
+            return await self._patiently(lambda: fetch(http, f"{place}/{path.text}", one.token, _BUNDLE_LIMIT))
+        except Refused as refusal:
+            if refusal.kind is not Kind.NOT_FOUND or path.width == WIDTH:
+                raise
+        full = TilePath(path.level, path.index)
+        return await self._patiently(lambda: fetch(http, f"{place}/{full.text}", one.token, _BUNDLE_LIMIT))
+
+    async def _patiently(self, ask: Callable[[], Awaitable[bytes]]) -> bytes:
+        """What is answered; a log that asks for patience gets some."""
+        for tries in range(1, _PATIENT + 1):
             try:
-                return await fetch(http, f"{place}/{path.text}", one.token, _BUNDLE_LIMIT)
+                return await ask()
             except Refused as refusal:
-                tries += 1
-                if refusal.kind is Kind.NOT_FOUND and path.width < WIDTH:
-                    path = TilePath(path.level, path.index)
-                elif refusal.kind is Kind.TOO_MANY and tries <= _PATIENT:
-                    await asyncio.sleep(tries)
-                else:
+                if refusal.kind is not Kind.TOO_MANY:
                     raise
+                await asyncio.sleep(tries)
+        return await ask()
 
     async def _read_list(self, witness: Witness, http: httpx.AsyncClient, one: Authority) -> None:
         data = (await fetch_list(http, one.url or "")).signed.encode()

@@ -14,11 +14,13 @@ from litestar.handlers import BaseRouteHandler
 from litestar.openapi.datastructures import ResponseSpec
 from litestar.params import FromPath
 
+from saqtau.engine.ledger_open import read_open
 from saqtau.engine.ledger_read import checkpoint as read_checkpoint
 from saqtau.engine.ledger_read import logs as read_logs
 from saqtau.engine.ledger_read import tile as read_tile
 from saqtau.kernel.access import Action
 from saqtau.kernel.errors import Kind, Refused
+from saqtau.ledger.open_records import encode
 from saqtau.ledger.spelling import encode_base64
 from saqtau.ledger.tiles import parse_path
 from saqtau.ledger.witness.loglist import compose_list
@@ -35,6 +37,7 @@ _NOTE = ResponseSpec(str, media_type="text/plain", description="A signed note.",
 _TILE = ResponseSpec(
     bytes, media_type="application/octet-stream", description="The tile's bytes.", generate_examples=False
 )
+_LINES = ResponseSpec(bytes, media_type="application/jsonl", description="A line a record.", generate_examples=False)
 
 
 class LogServed(msgspec.Struct, frozen=True):
@@ -130,6 +133,37 @@ async def tile(
             data = await read_tile(parts.pg, origin, wanted)
             delivered.count = len(data)
     return Response(data, media_type="application/octet-stream", headers={"Cache-Control": FOR_EVER})
+
+
+@get(
+    f"{_LOG}/open/{{first:int}}",
+    operation_id="readOpenRecords",
+    guards=[counted, may_copy],
+    media_type="application/jsonl",
+    responses={200: _LINES, **answers(400, 401, 403, 404, 429, 503)},
+)
+async def open_records(
+    request: Request[Any, Any, Any],
+    authority: FromPath[str],
+    region: FromPath[str],
+    kind: FromPath[str],
+    year: FromPath[str],
+    first: FromPath[int],
+) -> Response[bytes]:
+    """What cameras recorded and how they were, of the entries from `first` to the end of its bundle, with their keys.
+
+    Records that speak of no person: an overseer keeps them as long as he likes and checks each against its leaf.
+    """
+    parts, origin = parts_of(request), _origin(authority, region, kind, year)
+    if request.state.mirror:
+        data = encode(await read_open(parts.pg, parts.keys, origin, first))
+    else:
+        session, keeper = session_of(request), request.app.state.standing
+        viewer, wish = standing(parts, session, Action.READ_LEDGER)
+        async with keeper.using(session.digest, viewer, wish) as (_, delivered):
+            data = encode(await read_open(parts.pg, parts.keys, origin, first))
+            delivered.count = len(data)
+    return Response(data, media_type="application/jsonl", headers={"Cache-Control": "no-store"})
 
 
 def _origin(authority: str, region: str, kind: str, year: str) -> str:
