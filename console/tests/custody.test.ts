@@ -101,7 +101,7 @@ describe('the footage of an item', () => {
 		expect(footageOf({})).toEqual([]);
 	});
 	test('of an outage begins before the picture went, what is still dark first', () => {
-		const cameras = [{ camera: 'a', name: 'A', since: 100_000, until: 200_000, kind: 'x' }, { camera: 'b', since: 150_000, until: null, kind: 'y' }, 7, null];
+		const cameras = [{ camera: 'a', name: 'A', since: 100_000, until: 200_000, kind: 'x' }, { camera: 'b', name: 'b', since: 150_000, until: null, kind: 'y' }, 7, null];
 		expect(darkOf({ cameras }).map(({ camera, name, at }) => [camera, name, at])).toEqual([['b', 'b', 90_000], ['a', 'A', 40_000]]);
 	});
 });
