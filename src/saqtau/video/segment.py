@@ -121,7 +121,8 @@ def scan(path: Path, *, followed: bool = True) -> Scan:
         os.close(file)
 
 
-def _scan(file: int, path: Path, *, followed: bool) -> Scan:
+def _scan(file: int, path: Path, *, followed: bool, known: tuple[int, bytes] | None = None) -> Scan:
+    """known: a sequence and the chain after it: up to there nothing is hashed; of no use if the file ends before."""
     data, size = Windows(file), os.fstat(file).st_size
     note, init, head = _head(data, size, path)
     tally = Tally(note.camera, note.place, path, note.first, bytes.fromhex(note.previous))
@@ -130,11 +131,15 @@ def _scan(file: int, path: Path, *, followed: bool) -> Scan:
         if isinstance(found, CloseNote):
             close = found
             break
-        if followed:
-            found = msgspec.structs.replace(found, digest=data.digest(found.offset, found.size))  # noqa: PLW2901 - hashed
-            tally.chain = link(tally.chain, note.camera, found.seq, found.at, found.kind, found.digest)
         tally.add(found.at, ended=found.ended, frames=found.frames, gap=found.gap, size=found.size)
         links.append(found)
+    if followed and links:
+        done = 0
+        if known is not None and note.first <= known[0] <= links[-1].seq:
+            done, tally.chain = known[0] + 1 - note.first, known[1]
+        for place, each in enumerate(links[done:], done):
+            links[place] = each = msgspec.structs.replace(each, digest=data.digest(each.offset, each.size))  # noqa: PLW2901 - hashed
+            tally.chain = link(tally.chain, note.camera, each.seq, each.at, each.kind, each.digest)
     if not links:
         raise Refused(Kind.NOT_FOUND, f"{path}: no whole link", segment="video.empty")
     end, broken = tally.size, None
@@ -244,10 +249,13 @@ def _fragment(data: Windows, seq: int, clock: Box, boxes: Iterator[Box]) -> Link
     return None
 
 
-def repair(path: Path, now: Instant, *, goes_on: bool = False) -> Segment | None:
+def repair(
+    path: Path, now: Instant, *, goes_on: bool = False, known: tuple[int, bytes] | None = None
+) -> Segment | None:
     """Ends a file that its writer did not end: cut behind the last whole link, a gap `recorder_down` until now, closed.
 
-    goes_on: a later file of the camera follows this one's last link, so only the closing box is added.
+    goes_on: a later file of the camera follows this one's last link, so only the closing box is added. known: a
+    sequence and the chain after it, from an index: what stands before it is not hashed again.
     A closed file is left as it is. None: no link was whole, nothing is lost, and the file is gone. Where whole links
     follow behind a damaged one, the file is kept as `….damaged` and what stands before the damage becomes the segment.
     Raises OSError, `Refused(CONFLICT)` while somebody writes it, `Refused(INVALID)` when its head is not ours.
@@ -257,7 +265,7 @@ def repair(path: Path, now: Instant, *, goes_on: bool = False) -> Segment | None
         lock(file, path)
         size = os.fstat(file).st_size
         try:
-            found = _scan(file, path, followed=True)
+            found = _scan(file, path, followed=True, known=known)
         except Refused as refused:
             if refused.kind is Kind.INVALID and _goes_on(file, 0, size):
                 raise

@@ -231,6 +231,25 @@ def test_a_file_whose_chain_goes_on_elsewhere_is_only_closed(tmp_path):
     assert scan(before.path).broken is None
 
 
+@pytest.mark.parametrize("told", [0, 7, 11, 12, 40])
+def test_a_chain_that_is_known_up_to_a_link_is_followed_from_there(tmp_path, told):
+    writer, _ = written(tmp_path, links_of(60))
+    before = writer.segment()
+    writer.abandon()
+    found = scan(before.path)
+    known = chain_after(before.path, found, min(told, before.last))
+    mended = repair(before.path, LATER, known=(told, known))
+    assert (mended.last, scan(before.path).segment, scan(before.path).broken) == (before.last + 1, mended, None)
+
+
+def test_a_known_chain_is_believed_and_not_computed_again(tmp_path):
+    writer, _ = written(tmp_path, links_of(60))
+    before = writer.segment()
+    writer.abandon()
+    repair(before.path, LATER, known=(before.last, bytes(32)))
+    assert scan(before.path).broken == Broken(Fault.CHANGED, before.last + 1, before.last + 1)
+
+
 def test_a_file_that_is_not_ours_is_left_alone(tmp_path):
     path = tmp_path / "film.cmf"
     path.write_bytes(b"\0\0\0\x10ftypisom\0\0\0\0" + bytes(100))
