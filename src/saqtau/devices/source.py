@@ -7,8 +7,8 @@ from typing import Never
 from urllib.parse import urlsplit
 
 from saqtau.devices.rtsp import client as rtsp
+from saqtau.devices.streams import client as streams
 from saqtau.kernel.clock import Clock
-from saqtau.kernel.errors import Kind, Refused
 from saqtau.video.access_unit import Unit
 
 FIRST_PAUSE, LONGEST_PAUSE = 0.2, 30.0  # s
@@ -36,5 +36,5 @@ async def play(
                 address, credentials=credentials, audio=audio, clock=clock, on_units=on_units, trust=trust,
                 silence=silence,
             )  # fmt: skip
-        case scheme:
-            raise Refused(Kind.INVALID, f"{scheme}: no such stream", stream="address")
+        case _:
+            await streams.play(address, credentials=credentials, clock=clock, on_units=on_units, silence=silence)
