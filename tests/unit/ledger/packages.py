@@ -16,6 +16,7 @@ from saqtau.ledger.package import (
     MANIFEST,
     POLICY,
     PackageStanding,
+    Recorded,
     entry_file,
     entry_name,
     manifest,
@@ -41,18 +42,25 @@ LOG, WITNESS = signer(ORIGIN), signer("prosecutor.example/witness")
 
 
 def made(
-    content: dict[str, bytes], standing: PackageStanding = PackageStanding.WITNESSED, *, cosigned: bool = True
+    content: dict[str, bytes],
+    standing: PackageStanding = PackageStanding.WITNESSED,
+    *,
+    cosigned: bool = True,
+    video: tuple[Recorded, ...] = (),
+    minutes: tuple[dict, ...] = (),
 ) -> dict[str, bytes]:
-    """The files of a package with three entries of custody and the entry of the export itself."""
+    """The files of a package with three entries of custody, minutes of cameras, and the entry of the export itself."""
+    own = 3 + len(minutes)
     content = {**content, "verify.py": (files("saqtau.ledger.verify") / "export.py").read_bytes()}
-    named = [f"{ORIGIN}#{index}" for index in range(3)]
-    listed = manifest("e1", standing, {"item": "i1", "case": "123-45"}, named, content)
-    records = [canonical({"action": "picture.read", "n": n}) for n in range(3)]
+    named = [f"{ORIGIN}#{index}" for index in range(own)]
+    listed = manifest("e1", standing, {"item": "i1", "case": "123-45"}, named, content, video)
+    records = [canonical({"action": "picture.read", "n": n}) for n in range(3)] + [canonical(one) for one in minutes]
     records.append(canonical({"act": "issue", "manifest": hashlib.sha256(listed).hexdigest()}))
-    deks = [secret(f"dek {n}") for n in range(4)]
+    deks = [secret(f"dek {n}") for n in range(own + 1)]
+    classes = [*[LeafClass.VIEW] * 3, *[LeafClass.SEGMENT] * len(minutes), LeafClass.EXPORT]
     leaves = [
-        encode_leaf(Leaf(commitment(dek, record), LeafClass.EXPORT if n == 3 else LeafClass.VIEW, "2026-11-24", "a_1y"))
-        for n, (dek, record) in enumerate(zip(deks, records, strict=True))
+        encode_leaf(Leaf(commitment(dek, record), klass, "2026-11-24", "a_1y"))
+        for klass, dek, record in zip(classes, deks, records, strict=True)
     ]
     edge, full = Edge().append(leaf_hashes(leaves))
     tiles = {tile_path(one.level, one.index, one.width): one.hashes for one in (*full, *edge.partial())}
@@ -60,9 +68,9 @@ def made(
     def read(path: TilePath) -> bytes:
         return tiles[path.text]
 
-    body = Checkpoint(ORIGIN, 4, edge.root()).body()
+    body = Checkpoint(ORIGIN, own + 1, edge.root()).body()
     note = compose_note(body, [LOG.sign(body), *([WITNESS.cosign(body, 1_795_000_000)] if cosigned else [])])
-    reader = TileReader(read, 4)
+    reader = TileReader(read, own + 1)
 
     def file(n: int) -> bytes:
         proof = encode_proof(n, reader.inclusion(n), parse_note(note.encode()), leaves[n])
@@ -72,8 +80,8 @@ def made(
     return {
         MANIFEST: listed,
         **content,
-        **{entry_name(n): file(n) for n in range(3)},
-        EXPORT: file(3),
+        **{entry_name(n): file(n) for n in range(own)},
+        EXPORT: file(own),
         CHECKPOINT: note.encode(),
         POLICY: of_keys({LOG.vkey(): None}, {WITNESS.vkey(COSIGNATURE): None}, 1).text(),
     }
