@@ -20,6 +20,7 @@ from saqtau.engine.recording_index import Index, read_heads
 from saqtau.engine.recording_leases import Leases, partition_of
 from saqtau.engine.recording_leaves import note_leaves
 from saqtau.engine.recording_minutes import Minutes
+from saqtau.engine.recording_play import Live, Pause, Play, go_on
 from saqtau.engine.recording_start import Head, NamedGap, Start, find_start
 from saqtau.engine.recording_tape import Tape
 from saqtau.engine.recording_volumes import Volumes, excess_of
@@ -237,10 +238,22 @@ class Recorder:
         try:
             tape.tick()
             tape.begin()
-            await go_on(camera, tape, one.changed, self._off.get, self._play, self._pause, self._clock, self._random)
+            await go_on(
+                camera,
+                tape,
+                one.changed,
+                self._off_of,
+                self._play,
+                self._pause,
+                self._clock,
+                self._random,
+            )
         finally:
             one.tape = None
             tape.stop()
+
+    def _off_of(self, code: str) -> Off | None:
+        return self._off.get(code)
 
     # WHAT THE TAPES SAY
 
@@ -330,7 +343,7 @@ class Recorder:
             now = self._clock()
             if not unsynced:
                 self._synced = now
-            if now - self._synced < PATIENT:
+            if not unsynced or now - self._synced > PATIENT:
                 self._leaves.extend(self._cut.popleft() for _ in range(cut))
             if self._index is not None and batch is not None:
                 await self._index.write(self._pool, batch, unsynced)

@@ -3,7 +3,7 @@
 It is an index and can be made anew from the files. While PostgreSQL is away it waits in memory; recording goes on.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
 from typing import Any, Final
 
@@ -72,6 +72,14 @@ async def read_heads(pg: Any, cameras: Iterable[str]) -> dict[str, Head]:
     return found
 
 
+class Batch(msgspec.Struct, frozen=True):
+    """Rows as they waited at one moment."""
+
+    segments: Mapping[tuple[str, int], Segment]
+    gaps: Mapping[str, NamedGap]
+    begun: Mapping[str, Instant]
+
+
 class Index:
     """Rows that wait. volumes: the folders, so that a file's is told."""
 
@@ -127,9 +135,14 @@ class Index:
         if known is not None:
             self._gaps[name] = NamedGap(name, msgspec.structs.replace(known.gap, ended=max(at, known.gap.began)))
 
-    async def flush(self, pool: Any) -> int:
-        """Write what waits; how many rows. What could not be written waits on. Raises Refused(UNAVAILABLE)."""
-        segments, gaps, begun = dict(self._segments), dict(self._gaps), dict(self._begun)
+    def take(self) -> Batch:
+        """What waits now. It may be written once the volumes are synced, and waits on until `done`."""
+        return Batch(dict(self._segments), dict(self._gaps), dict(self._begun))
+
+    async def write(self, pool: Any, batch: Batch, unsynced: Collection[Path] = ()) -> int:
+        """Write it, but for files on volumes that are not synced; how many rows. Raises Refused(UNAVAILABLE)."""
+        segments = {key: one for key, one in batch.segments.items() if self._volume(one) not in unsynced}
+        gaps, begun = batch.gaps, batch.begun
         if not (segments or gaps or begun):
             return 0
         with refusals():
@@ -160,8 +173,11 @@ class Index:
         }
         return [self._segment_row(one) for key, one in sorted(segments.items()) if key not in gone]
 
+    def _volume(self, one: Segment) -> Path:
+        return next((folder for folder in self._folders if one.path.is_relative_to(folder)), one.path.parent)
+
     def _segment_row(self, one: Segment) -> tuple[Any, ...]:
-        volume = next((folder for folder in self._folders if one.path.is_relative_to(folder)), one.path.parent)
+        volume = self._volume(one)
         return (
             one.camera, one.first, one.last, one.began, one.ended, str(one.path), str(volume), one.size, one.frames,
             one.recorded_ms, one.previous, one.chain, one.closed,

@@ -16,7 +16,7 @@ from saqtau.kernel.errors import Refused
 from saqtau.video.chain import START
 from saqtau.video.gap import Gap
 from saqtau.video.segment import LinkAt, Segment, repair, scan
-from saqtau.video.shelf import files_from
+from saqtau.video.shelf import files_from, first_of
 
 log = structlog.get_logger("saqtau.recorder")
 
@@ -64,7 +64,8 @@ def find_start(camera: str, head: Head | None, folders: Sequence[Path], now: Ins
     links: list[LinkAt] = []
     for place, path in enumerate(paths):
         try:
-            segment = repair(path, now, goes_on=place + 1 < len(paths))
+            known = (head.last, head.chain) if head is not None and first_of(path) == head.first <= head.last else None
+            segment = repair(path, now, goes_on=place + 1 < len(paths), known=known)
             if segment is None:
                 continue
             links += scan(path, followed=False).links

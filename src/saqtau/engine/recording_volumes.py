@@ -122,17 +122,20 @@ class Volumes:
         except OSError as error:
             self.failed(folder, error)
 
-    async def sync(self) -> None:
-        """All that was written is on disk when this returns; volumes side by side."""
+    async def sync(self) -> frozenset[Path]:
+        """All that was written is on disk when this returns, but on the volumes it names; volumes side by side."""
         folders = self.folders
         done = await asyncio.gather(
             *(asyncio.to_thread(self._volumes[folder].sync) for folder in folders), return_exceptions=True
         )
+        failed = set()
         for folder, error in zip(folders, done, strict=True):
             if isinstance(error, OSError):
                 self.failed(folder, error)
+                failed.add(folder)
             elif isinstance(error, BaseException):
                 raise error
+        return frozenset(failed)
 
     async def weigh(self, pool: Any) -> None:
         """What the index says lies on each. Raises Refused(UNAVAILABLE)."""

@@ -241,7 +241,7 @@ def _fragment(data: Windows, seq: int, clock: Box, boxes: Iterator[Box]) -> Link
         if moof.track == PICTURES:
             lasts = (ts + moof.duration) // TICKS - at
             size = mdat.start + mdat.size - clock.start
-            if moof.base != ts:
+            if moof.base != ts or at != ts // TICKS:
                 return None
             return LinkAt(seq, at, clock.start, size, LinkKind.FRAGMENT, moof.key, lasts, moof.frames, None, b"")
         if moof.track != expected:
