@@ -357,7 +357,7 @@ def parse_fragment(data: bytes) -> FragmentHead:
             _refuse("a fragment whose moof and mdat do not belong together")
     utc, ts = clock_of(data[:_PRFT_SIZE])
     pictures = moofs[-1]
-    if ts != pictures.base:
+    if ts != pictures.base or utc != ts // TICKS:
         _refuse("a fragment with two times")
     return FragmentHead(pictures.seq, utc, ts, pictures.duration, pictures.key, pictures.frames)
 

@@ -125,7 +125,12 @@ class Tally:
 
 
 def path_of(folder: Path, camera: str, first: int, began: Instant) -> Path:
-    """Where a segment lies whose first link has this sequence and instant."""
+    """Where a segment lies whose first link has this sequence and instant.
+
+    Raises `Refused(INVALID)` for a camera whose name leads out of the folder.
+    """
+    if camera in {"", ".", ".."} or "/" in camera or "\0" in camera:
+        raise Refused(Kind.INVALID, f"a camera cannot be called {camera!r}", camera="video.camera")
     day = datetime.fromtimestamp(began / SECOND, UTC)
     return folder / camera / f"{day:%Y}" / f"{day:%m}" / f"{day:%d}" / f"{day:%H%M%S}-{first:010d}{SUFFIX}"
 

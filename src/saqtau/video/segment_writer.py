@@ -134,8 +134,9 @@ class SegmentWriter:
                 raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))  # noqa: TRY301 - a short write is the disk's no
         except OSError:
             if head and self._tally is not None:
-                self._tally.path.unlink()
+                path = self._tally.path
                 self.abandon()
+                path.unlink(missing_ok=True)
             else:
                 os.ftruncate(self._file, self._offset)
             raise

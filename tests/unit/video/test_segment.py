@@ -304,6 +304,14 @@ def test_a_path_tells_camera_day_and_sequence(tmp_path):
     assert path_of(tmp_path, "a", 1 << 33, Instant(0)) == tmp_path / "a/1970/01/01/000000-8589934592.cmf"
 
 
+@pytest.mark.parametrize("name", ["", ".", "..", "a/b", "/etc"])
+def test_a_camera_cannot_be_called_as_to_write_elsewhere(tmp_path, name):
+    with pytest.raises(Refused) as refused:
+        SegmentWriter(tmp_path / "volume", name, "street").append(gap_link(0, T0, Gap(name, T0, None, GapKind.DOWN)))
+    assert refused.value.fields == {"camera": "video.camera"}
+    assert list(tmp_path.iterdir()) == []
+
+
 LIMITED = """
     import resource, signal, sys
     from pathlib import Path
