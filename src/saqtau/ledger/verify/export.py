@@ -843,7 +843,7 @@ Der = tuple[int, bytes, bytes]
 """Tag, content, the whole."""
 
 
-def _der(data: bytes) -> list[Der]:
+def der(data: bytes) -> list[Der]:
     """The values that stand one after another in DER; raises Wrong."""
     found, place = list[Der](), 0
     while place < len(data):
@@ -866,6 +866,8 @@ def _timestamp(token: bytes, manifest: bytes, tsa: bytes | None, say: Say) -> No
     try:
         moment, cert = stamped(token, hashlib.sha256(manifest).digest())
         trusted = x509.load_pem_x509_certificates(tsa) if tsa is not None else []
+    except Wrong:
+        raise
     except (IndexError, KeyError, ValueError) as error:
         raise Wrong(TIMESTAMP, f"is no time-stamp that can be read here: {error}") from error
     except InvalidSignature as error:
@@ -891,21 +893,21 @@ def _vouches(trusted: x509.Certificate, cert: x509.Certificate) -> bool:
 
 def stamped(token: bytes, digest: bytes) -> tuple[str, x509.Certificate]:
     """When an authority signed this digest, and its certificate. Raises Wrong, InvalidSignature, or for what is cut."""
-    status, content = _der(_der(token)[0][1])
-    oid, wrapped = _der(content[1])
-    fields = _der(_der(wrapped[1])[0][1])
-    inner = _der(fields[2][1])
-    if int.from_bytes(_der(status[1])[0][1], "big") > 1 or (oid[1], inner[0][1]) != (_SIGNED_DATA, _TST_INFO):
+    status, content = der(der(token)[0][1])
+    oid, wrapped = der(content[1])
+    fields = der(der(wrapped[1])[0][1])
+    inner = der(fields[2][1])
+    if int.from_bytes(der(status[1])[0][1], "big") > 1 or (oid[1], inner[0][1]) != (_SIGNED_DATA, _TST_INFO):
         raise Wrong(TIMESTAMP, "the authority refused, or it is no time-stamp")
-    info = _der(inner[1][1])[0][1]
-    told = _der(_der(info)[0][1])
-    algorithm, imprint = _der(told[2][1])
-    if not isinstance(_SHA[_der(algorithm[1])[0][1]], hashes.SHA256) or imprint[1] != digest:
+    info = der(inner[1][1])[0][1]
+    told = der(der(info)[0][1])
+    algorithm, imprint = der(told[2][1])
+    if not isinstance(_SHA[der(algorithm[1])[0][1]], hashes.SHA256) or imprint[1] != digest:
         raise Wrong(TIMESTAMP, f"is over something else than {MANIFEST}")
-    certs = [x509.load_der_x509_certificate(one[2]) for tag, body, _ in fields if tag == 0xA0 for one in _der(body)]
-    signer = _der(_der(fields[-1][1])[0][1])
-    serial = int.from_bytes(_der(signer[1][1])[1][1], "big", signed=True)
-    issuer = _der(signer[1][1])[0][2]
+    certs = [x509.load_der_x509_certificate(one[2]) for tag, body, _ in fields if tag == 0xA0 for one in der(body)]
+    signer = der(der(fields[-1][1])[0][1])
+    serial = int.from_bytes(der(signer[1][1])[1][1], "big", signed=True)
+    issuer = der(signer[1][1])[0][2]
     cert = next((one for one in certs if one.serial_number == serial and one.issuer.public_bytes() == issuer), None)
     if cert is None:
         raise Wrong(TIMESTAMP, "does not carry the certificate of who signed it")
@@ -913,9 +915,9 @@ def stamped(token: bytes, digest: bytes) -> tuple[str, x509.Certificate]:
         one.dotted_string for one in cert.extensions.get_extension_for_class(x509.ExtendedKeyUsage).value
     }:
         raise Wrong(TIMESTAMP, "is signed with a key that is not for time-stamps")
-    by = _SHA[_der(signer[2][1])[0][1]]
+    by = _SHA[der(signer[2][1])[0][1]]
     signed = b"\x31" + signer[3][2][1:]
-    said = {(parts := _der(one[1]))[0][1]: _der(parts[1][1])[0][1] for one in _der(signer[3][1])}
+    said = {(parts := der(one[1]))[0][1]: der(parts[1][1])[0][1] for one in der(signer[3][1])}
     if said.get(_MESSAGE_DIGEST) != hashlib.new(by.name, info).digest() or said.get(_CONTENT_TYPE) != _TST_INFO:
         raise Wrong(TIMESTAMP, "its signature is over something else")
     _fits(cert, signer[5][1], signed, by)
