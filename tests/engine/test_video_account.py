@@ -152,10 +152,11 @@ async def test_what_a_person_explains_is_told_again_however_old(pool):
     assert await told(pool, 4, 8) == [R, E, E, E, R]
 
 
-async def test_a_word_that_was_not_believed_explains_nothing(pool):
+@pytest.mark.parametrize("state", ["not_explained", "found", "referred"])
+async def test_a_word_that_was_not_believed_explains_nothing(pool, state):
     await camera(pool)
     await record(pool, at(0), at(5))
-    await outage(pool, "not_explained", at(5), at(30), explained=True)
+    await outage(pool, state, at(5), at(30), explained=True)
     await Account(pool).round(NOW)
     assert await told(pool, 24, 29) == [X, X, X, X, X, U]
 

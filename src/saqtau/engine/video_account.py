@@ -23,8 +23,8 @@ LOOKED_BACK: Final = 26 * HOUR
 """How far back a process that begins looks for what changed while none ran."""
 AT_ONCE: Final = 2_000
 """Cameras that one statement tells of."""
-ANSWERED: Final = ("unexplained", "not_explained")
-"""States of an item in which nobody's word counts, said or not."""
+ANSWERED: Final = ("unexplained", "not_explained", "found", "referred")
+"""States of an item in which nobody's word counts: none was said, or the prosecutor found it wanting."""
 
 _CAMERAS: Final = """
     select id, region, place, added, retired from video_camera
@@ -124,7 +124,7 @@ class Counted(msgspec.Struct):
     unexplained: dict[tuple[int, str], int] = {}  # minutes
 
 
-class Facts(msgspec.Struct):
+class Known(msgspec.Struct):
     """What is known of one camera in a window."""
 
     segments: list[Span] = []
@@ -166,14 +166,14 @@ class Account:
         found = await _facts(pg, began, ended, only)
         rows = []
         for row in cameras:
-            facts = found.get(row["id"], Facts())
+            facts = found.get(row["id"], Known())
             states = _states(facts, began, ended, now, row["added"], row["retired"])
             rows += _rows(row["id"], began, states)
             self._count(counted, row, facts, began, states)
         counted.cameras = len(cameras)
         counted.told = await _write(pg, rows)
 
-    def _count(self, counted: Counted, row: Mapping[str, Any], facts: Facts, began: Instant, states: bytes) -> None:
+    def _count(self, counted: Counted, row: Mapping[str, Any], facts: Known, began: Instant, states: bytes) -> None:
         """Add the minutes that no round has counted: figures are sums, and a sum counts once."""
         key = row["region"], row["place"]
         for number, state in enumerate(states):
@@ -198,7 +198,7 @@ async def recount(pg: Any, camera: str, began: Instant, ended: Instant, now: Ins
     while first < last:
         stop = Instant(min(first + DAY, last))
         rows = await pg.fetch(_CAMERAS, first, stop, [camera])
-        facts = (await _facts(pg, first, stop, [camera])).get(camera, Facts())
+        facts = (await _facts(pg, first, stop, [camera])).get(camera, Known())
         for row in rows:
             states = _states(facts, first, stop, now, row["added"], row["retired"])
             await _write(pg, _rows(camera, first, states))
@@ -206,7 +206,7 @@ async def recount(pg: Any, camera: str, began: Instant, ended: Instant, now: Ins
 
 
 def _states(
-    facts: Facts, began: Instant, ended: Instant, now: Instant, added: Instant, retired: Instant | None
+    facts: Known, began: Instant, ended: Instant, now: Instant, added: Instant, retired: Instant | None
 ) -> bytes:
     """The minutes of one camera."""
     if _is_whole(facts, began, ended) and added <= began and retired is None:
@@ -228,7 +228,7 @@ def _states(
     )
 
 
-def _is_whole(facts: Facts, began: Instant, ended: Instant) -> bool:
+def _is_whole(facts: Known, began: Instant, ended: Instant) -> bool:
     """The usual case, found quickly: nothing but recordings, one after the other."""
     if facts.gaps or facts.maintenance or facts.masked:
         return False
@@ -240,11 +240,11 @@ def _is_whole(facts: Facts, began: Instant, ended: Instant) -> bool:
     return at >= ended
 
 
-async def _facts(pg: Any, began: Instant, ended: Instant, only: list[str] | None) -> dict[str, Facts]:
-    found: dict[str, Facts] = {}
+async def _facts(pg: Any, began: Instant, ended: Instant, only: list[str] | None) -> dict[str, Known]:
+    found: dict[str, Known] = {}
 
-    def of(camera: str) -> Facts:
-        return found.setdefault(camera, Facts())
+    def of(camera: str) -> Known:
+        return found.setdefault(camera, Known())
 
     for row in await pg.fetch(_SEGMENTS, began, ended, only):
         of(row["camera"]).segments.append(Span(row["began"], row["ended"]))
