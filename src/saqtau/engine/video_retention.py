@@ -23,6 +23,7 @@ from saqtau.kernel.register import VideoCamera
 from saqtau.ledger.leaf import LeafClass
 from saqtau.video.gap import GapKind
 from saqtau.video.retention import Deletion, Stored, Why, plan
+from saqtau.video.segment_file import damaged
 
 log = structlog.get_logger("saqtau.recorder")
 
@@ -166,6 +167,7 @@ def _unlink(paths: Sequence[Path]) -> list[Path]:
     for path in paths:
         try:
             path.unlink(missing_ok=True)
+            damaged(path).unlink(missing_ok=True)
         except OSError as error:
             log.error("a recording cannot be removed", error=error.strerror)  # noqa: TRY400 - no trace: an answer
             continue

@@ -1,7 +1,7 @@
 """Files of minutes, found again from their bytes alone and mended after a crash.
 
 A file that was not closed is cut behind its last whole link, and its
-end is entered as a gap. A file that is damaged before its end is kept as it is, beside the mended one.
+end is entered as a gap. Where it is damaged before its end, what is cut off is kept beside it.
 """
 
 import errno
@@ -25,6 +25,7 @@ from saqtau.video.segment_file import (
     SegmentNote,
     Tally,
     close_bytes,
+    damaged,
     lock,
 )
 from saqtau.video.segment_writer import SegmentWriter, Written
@@ -257,7 +258,7 @@ def repair(
     goes_on: a later file of the camera follows this one's last link, so only the closing box is added. known: a
     sequence and the chain after it, from an index: what stands before it is not hashed again.
     A closed file is left as it is. None: no link was whole, nothing is lost, and the file is gone. Where whole links
-    follow behind a damaged one, the file is kept as `….damaged` and what stands before the damage becomes the segment.
+    follow behind a damaged one, what is cut off is kept beside the file, as `….damaged`.
     Raises OSError, `Refused(CONFLICT)` while somebody writes it, `Refused(INVALID)` when its head is not ours.
     """
     file = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CLOEXEC)
@@ -273,9 +274,9 @@ def repair(
             return None
         if found.segment.closed:
             return found.segment
-        if found.end < size and _goes_on(file, found.end, size):
-            return _beside(file, path, found, None if goes_on else now)
         if found.end < size:
+            if _goes_on(file, found.end, size):
+                _keep(file, path, found.end, size)
             os.ftruncate(file, found.end)
         return _finish(file, found, None if goes_on else now)
     finally:
@@ -330,19 +331,14 @@ def _finish(file: int, found: Scan, now: Instant | None) -> Segment:
     return tally.segment(closed=True)
 
 
-def _beside(file: int, path: Path, found: Scan, now: Instant | None) -> Segment:
-    """What stands before the damage, in a file of its own; the damaged file under another name."""
-    mended = path.with_name(path.name + ".mended")
-    out = os.open(mended, os.O_CREAT | os.O_TRUNC | os.O_RDWR | os.O_APPEND | os.O_CLOEXEC, 0o600)
+def _keep(file: int, path: Path, start: int, size: int) -> None:
+    """What stands from `start` on, in a file beside this one. On disk when this returns."""
+    out = os.open(damaged(path), os.O_CREAT | os.O_TRUNC | os.O_WRONLY | os.O_CLOEXEC, 0o600)
     try:
-        for start in range(0, found.end, _PIECE):
-            piece = os.pread(file, min(_PIECE, found.end - start), start)
+        for place in range(start, size, _PIECE):
+            piece = os.pread(file, min(_PIECE, size - place), place)
             if os.write(out, piece) != len(piece):
-                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(mended))
-        segment = _finish(out, found, now)
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
         os.fsync(out)
     finally:
         os.close(out)
-    path.rename(path.with_name(path.name + ".damaged"))
-    mended.rename(path)
-    return segment

@@ -135,6 +135,11 @@ def path_of(folder: Path, camera: str, first: int, began: Instant) -> Path:
     return folder / camera / f"{day:%Y}" / f"{day:%m}" / f"{day:%d}" / f"{day:%H%M%S}-{first:010d}{SUFFIX}"
 
 
+def damaged(path: Path) -> Path:
+    """Where `repair` keeps what it had to cut off although whole links followed; it goes with the segment."""
+    return path.with_name(path.name + ".damaged")
+
+
 def period(camera: str) -> int:
     """Milliseconds after which a file of this camera ends."""
     return (SHORTEST + crc32(camera.encode()) % (LONGEST - SHORTEST + 1)) * SECOND

@@ -19,7 +19,7 @@ from saqtau.video.chain import START, Broken, Fault, LinkKind, digest, follow, l
 from saqtau.video.fragment import Fragmenter, gap_link
 from saqtau.video.gap import Gap, GapKind
 from saqtau.video.segment import SegmentWriter, chain_after, digests, repair, scan
-from saqtau.video.segment_file import path_of, period
+from saqtau.video.segment_file import damaged, path_of, period
 
 PARAMETERS, CODED = stream()
 LATER = Instant(T0 + 3_600_000)
@@ -207,7 +207,7 @@ def test_zeros_behind_the_last_whole_link_are_cut_off(tmp_path):
     assert scan(before.path).broken is None
 
 
-def test_a_file_damaged_in_its_middle_is_kept_beside_the_mended_one(tmp_path):
+def test_of_a_file_damaged_in_its_middle_nothing_is_thrown_away(tmp_path):
     writer, _ = written(tmp_path, links_of(60))
     path = writer.segment().path
     links = scan(path).links
@@ -218,8 +218,26 @@ def test_a_file_damaged_in_its_middle_is_kept_beside_the_mended_one(tmp_path):
     mended = repair(path, LATER)
     assert mended.last == 4
     assert mended.gaps == (Gap("cam-1", links[3].ended, LATER, GapKind.DOWN),)
-    assert path.with_name(path.name + ".damaged").read_bytes() == data
+    assert path.read_bytes().startswith(data[: links[4].offset])
+    assert damaged(path).read_bytes() == data[links[4].offset :]
     assert scan(path).segment == mended
+
+
+def test_pages_that_a_power_cut_left_empty_end_the_file_and_what_follows_is_kept(tmp_path):
+    writer, _ = written(tmp_path, links_of(120))
+    path = writer.segment().path
+    links = scan(path).links
+    writer.abandon()
+    data = bytearray(path.read_bytes())
+    hole = links[9].offset // 4096 * 4096
+    data[hole : hole + 4096] = bytes(4096)
+    path.write_bytes(data)
+    mended = repair(path, LATER)
+    whole_links = [one for one in links if one.offset + one.size <= hole]
+    found = scan(path)
+    assert found.segment == mended
+    assert [one.seq for one in found.links[:-1]] == [one.seq for one in whole_links]
+    assert path.read_bytes()[: found.links[-1].offset] + damaged(path).read_bytes() == data
 
 
 def test_a_file_whose_chain_goes_on_elsewhere_is_only_closed(tmp_path):
