@@ -2,7 +2,10 @@
 
 import asyncio
 import contextlib
+import json
 import secrets
+import subprocess
+import sys
 import time
 from pathlib import Path
 from random import Random
@@ -18,6 +21,9 @@ from saqtau.engine.recording_volumes import Volumes
 from saqtau.kernel.clock import Instant
 from saqtau.kernel.ids import uuid7_source
 from saqtau.kernel.register import PlaceKind, VideoCamera
+from saqtau.video.chain import START, Broken, Row, follow
+from saqtau.video.segment import scan
+from saqtau.video.shelf import files_from
 from saqtau.video.volume import Volume
 
 
@@ -79,3 +85,53 @@ async def until(asked, *, patience=30.0):
             return found
         assert time.monotonic() < end, f"waited {patience} s"
         await asyncio.sleep(0.05)
+
+
+@contextlib.contextmanager
+def recorder_process(database, folder, *, index=0, count=1):
+    """A recorder that can be killed as a power button does it."""
+    told = {
+        "dsn": database.dsn,
+        "passwords": dict(database.passwords),
+        "folder": str(folder),
+        "folders": [str(Path(folder) / "video")],
+        "index": index,
+        "count": count,
+    }
+    with subprocess.Popen(
+        [sys.executable, "-m", "tests.engine.recorder_process"],
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=Path(__file__).parents[2],
+    ) as process:  # fmt: skip
+        try:
+            process.stdin.write(json.dumps(told) + "\n")
+            process.stdin.flush()
+            assert process.stdout.readline() == "records\n"
+            yield process
+        finally:
+            process.kill()
+            process.wait()
+
+
+def chained(folder, camera):
+    """Every link of a camera, in order; fails unless each file's chain goes on from the one before."""
+    links, head, expected = [], START, 0
+    for path in files_from(Path(folder) / "video", camera, 0):
+        found = scan(path)
+        assert found.broken is None
+        assert (found.segment.first, found.segment.previous) == (expected, head), path.name
+        head = follow(camera, head, expected, [Row(one.seq, one.at, one.kind, one.digest) for one in found.links])
+        assert not isinstance(head, Broken)
+        assert head == found.segment.chain
+        links += found.links
+        expected = found.segment.last + 1
+    return links
+
+
+def unaccounted(links):
+    """Milliseconds from the first to the last link that are neither picture nor gap."""
+    spans = sorted((one.at if one.gap is None else one.gap.began, one.ended) for one in links)
+    missing, covered = 0, spans[0][0]
+    for began, ended in spans:
+        missing += max(0, began - covered)
+        covered = max(covered, ended)
+    return missing

@@ -1,15 +1,12 @@
 """The recorder against a camera that plays: every second is in a file or in a gap, whatever happens to either."""
 
 import pytest
-from tests.engine.recorders import camera_at, now, recording, until
+from tests.engine.recorders import camera_at, chained, now, recording, unaccounted, until
 
 from saqtau.engine.recording_start import find_start
 from saqtau.engine.video_camera import add_camera, retire, switch_off, switch_on
 from saqtau.ledger.leaf import LeafClass
 from saqtau.simulate.loop import serving
-from saqtau.video.chain import Broken, Row, follow
-from saqtau.video.segment import scan
-from saqtau.video.shelf import files_from
 
 pytestmark = pytest.mark.anyio
 
@@ -26,36 +23,6 @@ async def site(pg_worker):
     """A connection; the site of the cameras is there."""
     await pg_worker.execute("insert into site values ('s1', 'Site', 3, 51, 71) on conflict do nothing")
     return pg_worker
-
-
-def chained(folder, camera):
-    """Every link of a camera, in order; fails unless each file's chain goes on from the one before."""
-    links, head, expected = [], bytes(32), 0
-    for path in files_from(folder / "video", camera, 0):
-        found = scan(path)
-        assert found.broken is None
-        assert (found.segment.first, found.segment.previous) == (expected, head), path.name
-        rows = [Row(one.seq, one.at, one.kind, one.digest) for one in found.links]
-        head = follow(camera, head, expected, rows)
-        assert not isinstance(head, Broken)
-        assert head == found.segment.chain
-        links += found.links
-        expected = found.segment.last + 1
-    return links
-
-
-def unaccounted(links):
-    """Milliseconds from the first to the last link that are neither picture nor gap."""
-    spans = []
-    for before, one in zip([None, *links], links, strict=False):
-        del before
-        spans.append((one.at if one.gap is None else one.gap.began, one.ended))
-    spans.sort()
-    missing, until_ = 0, spans[0][0]
-    for began, ended in spans:
-        missing += max(0, began - until_)
-        until_ = max(until_, ended)
-    return missing
 
 
 async def frames_of(pg, camera):
