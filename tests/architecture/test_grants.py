@@ -15,6 +15,7 @@ OPEN = {
     "read_rows": "a file the authority imports; nothing comes out of the record",
     "read_packer": "makes the packer of reads; reads nothing",
     "read_head": "where a log stands: sizes and hashes",
+    "read_open": "what cameras recorded and how they were: records in which no person is",
 }
 """Functions of the engine that read nothing protected."""
 
@@ -41,6 +42,7 @@ PROTECTED = (
 )  # fmt: skip
 OPENERS = {
     "engine/ledger_read.py": "read_records and read_sealed, which take a grant",
+    "engine/ledger_open.py": "two classes of the evidence log in which no person is, for who copies the log",
 }
 """Who opens records of the ledger."""
 
@@ -51,6 +53,7 @@ DRAFTERS = {
     "engine/forgetting.py": "a key that was destroyed",
     "engine/holds.py": "holds",
     "engine/picture_entries.py": "pictures, in the log of evidence",
+    "engine/video_health.py": "cameras that were covered, turned, are well again, in the log of evidence",
     "engine/export_package.py": "the issue of an export, whose entry holds its manifest",
 }
 """Who writes entries of his own. Whoever shows something to a person does so through access."""

@@ -1,6 +1,5 @@
 """`saqtau verify dark`: the dark minutes of cameras, counted again from an overseer's own copy of the evidence log."""
 
-from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
@@ -9,9 +8,8 @@ import typer
 
 from saqtau.kernel.clock import HOUR, MINUTE, SECOND, Instant
 from saqtau.kernel.errors import Kind, Refused
+from saqtau.ledger.witness.opened import ARRIVALS, read_lines
 
-_LARGEST = 256 << 20
-"""Bytes of a file of the copy."""
 Time = Annotated[
     str | None, typer.Option(metavar="TIME", help="UTC, as 2026-11-24T14:00; without it the last 24 hours.")
 ]
@@ -48,25 +46,30 @@ def dark(
     if ended is not None and ended <= begun:
         raise Refused(Kind.INVALID, "it ends before it begins", until="invalid")
     keys = keys_of(vkey, verify.file_of(policy))
-    found = recount(folder_reader(mirror), _open(mirror), keys, verify.say, began=begun, ended=ended, camera=camera)
+    found = recount(
+        folder_reader(mirror), lambda bundle: _lines(mirror, bundle), _arrivals(mirror), keys, verify.say,
+        began=begun, ended=ended, camera=camera,
+    )  # fmt: skip
     for line in tell(found):
         verify.say(line)
     verify.end(found.findings)
 
 
-def _open(folder: Path) -> Callable[[str], bytes | None]:
-    def read(name: str) -> bytes | None:
-        path = folder / name
-        try:
-            if path.stat().st_size > _LARGEST:
-                raise Refused(Kind.TOO_LARGE, f"{name}: longer than {_LARGEST} bytes", open="too_large")
-            return path.read_bytes()
-        except FileNotFoundError:
-            return None
-        except OSError as error:
-            raise Refused(Kind.UNAVAILABLE, f"{path}: {error.strerror}", open="not_readable") from error
+def _arrivals(folder: Path) -> bytes:
+    path = folder / ARRIVALS
+    try:
+        return path.read_bytes()
+    except FileNotFoundError:
+        return b""
+    except OSError as error:
+        raise Refused(Kind.UNAVAILABLE, f"{path}: {error.strerror}", arrivals="not_readable") from error
 
-    return read
+
+def _lines(folder: Path, bundle: int) -> bytes:
+    try:
+        return read_lines(folder, bundle)
+    except OSError as error:
+        raise Refused(Kind.UNAVAILABLE, f"open/{bundle}: {error.strerror}", open="not_readable") from error
 
 
 def _instant(text: str, name: str) -> Instant:

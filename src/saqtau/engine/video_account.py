@@ -23,8 +23,8 @@ LOOKED_BACK: Final = 26 * HOUR
 """How far back a process that begins looks for what changed while none ran."""
 AT_ONCE: Final = 2_000
 """Cameras that one statement tells of."""
-ANSWERED: Final = ("unexplained", "not_explained", "found", "referred")
-"""States of an item in which nobody's word counts: none was said, or the prosecutor found it wanting."""
+UNBELIEVED: Final = ("unexplained", "not_explained", "found", "referred")
+"""States of an item in which what was said explains nothing: nobody has spoken, or the prosecutor was not satisfied."""
 
 _CAMERAS: Final = """
     select id, region, place, added, retired from video_camera
@@ -255,7 +255,7 @@ async def _facts(pg: Any, began: Instant, ended: Instant, only: list[str] | None
             of(gap.camera).explained.append(Span(gap.began, gap.ended))
     for row in await pg.fetch(_ACTS, began, ended, only):
         of(row["camera"]).maintenance.append(Span(row["began"], row["ended"]))
-    for row in await pg.fetch(_ITEMS, began, ended, list(ANSWERED)):
+    for row in await pg.fetch(_ITEMS, began, ended, list(UNBELIEVED)):
         outage = _outage.decode(row["data"])
         for camera, span in outage.spans if outage.explained else ():
             of(camera).explained.append(span)

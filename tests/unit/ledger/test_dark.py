@@ -89,12 +89,11 @@ class Copy:
             first = stop
         return self
 
-    def open(self, name):
-        path = self.place / name
-        return path.read_bytes() if path.exists() else None
-
     def count(self, **more):
-        return recount(folder_reader(self.place), self.open, keys_of(KEY.vkey(), None), silent, **more)
+        return recount(
+            folder_reader(self.place), lambda bundle: opened.read_lines(self.place, bundle),
+            (self.place / opened.ARRIVALS).read_bytes(), keys_of(KEY.vkey(), None), silent, **more,
+        )  # fmt: skip
 
 
 @pytest.fixture
@@ -232,6 +231,12 @@ def test_more_than_one_bundle_and_a_copy_that_grows(copy):
     found = copy.fetch(at(401)).count()
     assert figures(found) == {"c1": (400, 400, 0, 0, 0, 0)}
     assert found.findings == []
+    kept = sorted(path.name for path in (copy.place / "open").iterdir())
+    assert kept == ["0.gz", "1.gz", "2.gz", "3", "next"], "a full bundle is packed"
+    whole = (copy.place / "open" / "1.gz").read_bytes()
+    for damaged in (whole[:-9], whole[:60] + b"x" + whole[61:], b""):
+        (copy.place / "open" / "1.gz").write_bytes(damaged)
+        assert copy.count().findings != []
 
 
 def test_a_line_torn_by_a_crash_is_left_out_and_a_line_twice_counts_once(copy):

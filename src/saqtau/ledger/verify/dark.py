@@ -117,7 +117,8 @@ class _Minute(msgspec.Struct):
 
 def recount(
     read: Read,
-    read_open: Callable[[str], bytes | None],
+    read_open: Callable[[int], bytes],
+    arrivals: bytes,
     keys: LogPolicy,
     say: Say,
     *,
@@ -127,14 +128,14 @@ def recount(
 ) -> Recount:
     """Count the minutes between `began` and `ended` again. Never raises for what it finds; Refused(UNAVAILABLE).
 
-    read: the log's files. read_open: bytes of `open/<bundle>` and `arrivals`, None where there are none.
+    read: the log's files. read_open: the lines of a bundle's open records; Refused(INVALID) where they are damaged.
+    arrivals: the lines that say when leaves came.
     """
     signed, findings = open_signed(read(CHECKPOINT), keys, say)
     nothing = Recount([], findings, began or Instant(0), ended or Instant(0))
     if signed is None:
         return nothing
-    came = _arrivals(read_open("arrivals"))
-    counter = _Counter(came, began, ended, camera)
+    counter = _Counter(_arrivals(arrivals), began, ended, camera)
     edge, withheld = Edge(), 0
     for first in range(0, signed.checkpoint.size, WIDTH):
         width = min(WIDTH, signed.checkpoint.size - first)
@@ -146,7 +147,7 @@ def recount(
             findings.append(Finding(f"entry {first}", f"cannot be read: {refusal.message}"))
             return nothing
         edge, _ = edge.append(leaf_hashes(leaves))
-        withheld += _bundle(first, leaves, read_open(f"open/{first // WIDTH}"), counter, findings)
+        withheld += _bundle(first, leaves, read_open, counter, findings)
     if edge.root() != signed.checkpoint.root:
         findings.append(
             Finding(CHECKPOINT, f"was not made over these entries: they lead to the root {edge.root().hex()}")
@@ -161,10 +162,12 @@ def recount(
     return Recount(counter.counts(), findings, counter.began or Instant(0), counter.ended or Instant(0))
 
 
-def _bundle(first: int, leaves: list[bytes], data: bytes | None, counter: "_Counter", findings: list[Finding]) -> int:
+def _bundle(
+    first: int, leaves: list[bytes], read_open: Callable[[int], bytes], counter: "_Counter", findings: list[Finding]
+) -> int:
     """Hand the open records of a bundle on; how many are missing."""
     try:
-        lines = {one.index: one for one in parse_lines(data or b"")}
+        lines = {one.index: one for one in parse_lines(read_open(first // WIDTH))}
     except Refused as refusal:
         findings.append(Finding(f"open/{first // WIDTH}", refusal.message))
         lines = dict[int, OpenRecord]()
@@ -327,10 +330,10 @@ def _stretches(kinds: Iterable[tuple[int, str, str]]) -> Iterator[Stretch]:
         yield Stretch(Instant(began * MINUTE), Instant((last + 1) * MINUTE), *same)
 
 
-def _arrivals(data: bytes | None) -> list[tuple[int, Instant]]:
+def _arrivals(data: bytes) -> list[tuple[int, Instant]]:
     """(size, instant) of each line, in order; what is no such line is left out."""
     found: list[tuple[int, Instant]] = []
-    for line in (data or b"").splitlines():
+    for line in data.splitlines():
         words = line.split()
         if len(words) == 2 and all(word.isdigit() and len(word) < 17 for word in words):
             size = int(words[1])

@@ -1,11 +1,13 @@
 """The overseer's own copy of what cameras recorded and how they were, beside the mirrored leaves.
 
-`open/<bundle>` holds lines (`open_records`), each proven against its leaf before it is written; `open/next` says up to
-which entry they were asked for; `arrivals` says when leaves came, so that an account that was entered hours later than
-the minute it speaks of is seen to be late. Nothing here is ever rewritten.
+`open/<bundle>` holds lines (`open_records`), packed once its 256 entries are full, each proven against its leaf before
+it is written; `open/next` says up to which entry they were asked for; `arrivals` says when leaves came, so that an
+account that was entered hours later than the minute it speaks of is seen to be late. Nothing here is ever rewritten.
 """
 
+import gzip
 import os
+import zlib
 from pathlib import Path
 from typing import Final
 
@@ -17,6 +19,7 @@ from saqtau.ledger.tiles import ENTRIES, TilePath, unpack_entries
 from saqtau.ledger.tree import WIDTH
 
 FOLDER: Final = "open"
+PACKED: Final = ".gz"
 ARRIVALS: Final = "arrivals"
 _NEXT: Final = "next"
 _PAGE: Final = 1 << 16
@@ -54,6 +57,8 @@ def keep(place: Path, first: int, stop: int, records: list[OpenRecord]) -> int:
     folder.mkdir(mode=0o700, exist_ok=True)
     if records:
         _append(folder / str(bundle), encode(records))
+    if stop % WIDTH == 0:
+        _pack(folder / str(bundle))
     fresh = folder / f".{_NEXT}"
     with fresh.open("w") as file:
         file.write(f"{stop}\n")
@@ -61,6 +66,33 @@ def keep(place: Path, first: int, stop: int, records: list[OpenRecord]) -> int:
         os.fsync(file.fileno())
     fresh.replace(folder / _NEXT)
     return len(wanted) - len({one.index for one in records})
+
+
+def read_lines(place: Path, bundle: int) -> bytes:
+    """The lines of a bundle, packed or not; empty where there are none. Raises OSError, Refused(INVALID) (`open`)."""
+    path = place / FOLDER / str(bundle)
+    found = b""
+    if (packed := path.with_suffix(PACKED)).exists():
+        try:
+            found = gzip.decompress(packed.read_bytes())
+        except (gzip.BadGzipFile, EOFError, zlib.error) as error:
+            raise Refused(Kind.INVALID, f"{packed.name}: {error}", open="damaged") from error
+    if path.exists():
+        found += path.read_bytes()
+    return found
+
+
+def _pack(path: Path) -> None:
+    """A bundle that is full is never added to: packed it is a fifth."""
+    if not path.exists():
+        return
+    fresh = path.with_suffix(".new")
+    with fresh.open("wb") as file:
+        file.write(gzip.compress(path.read_bytes(), 9, mtime=0))
+        file.flush()
+        os.fsync(file.fileno())
+    fresh.replace(path.with_suffix(PACKED))
+    path.unlink()
 
 
 def arrived(place: Path, now: Instant, size: int) -> None:
