@@ -4,7 +4,7 @@ import pytest
 from tests.api.cameras import closed_with, connect, hear, put_up, recording, written
 from tests.api.desks import open_hit
 
-from saqtau.engine.video_reading import SEEN, UNHEARD
+from saqtau.engine.video_reading import SEEN, UNHEARD, States
 from saqtau.kernel.clock import DAY, HOUR, MINUTE, SECOND
 
 pytestmark = pytest.mark.anyio
@@ -26,6 +26,7 @@ async def cameras(house):
 
 async def seen(house, who):
     """The cameras a person sees, by their code."""
+    house.app.state.states = States(house.parts.pg)  # what was read a moment ago is asked anew
     answer = await (await house.signed_in(who)).get("/api/cameras")
     assert answer.status_code == 200, answer.text
     return {one["id"]: one for one in answer.json()["cameras"] if one["id"] in NAMES}

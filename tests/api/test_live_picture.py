@@ -8,7 +8,7 @@ import websockets
 from tests.api.cameras import CODEC, closed_with, connect, hear, put_up, recording
 
 from saqtau.kernel.access import LIFETIME
-from saqtau.web import view
+from saqtau.web import protocol, view
 
 pytestmark = pytest.mark.anyio
 
@@ -122,6 +122,14 @@ async def test_without_fragments_a_sign_of_life_comes(watched, monkeypatch):
     async with connect(house, await house.signed_in("operator")) as socket:
         words = await hear(socket, 4, beats=True)
     assert any("beat" in word for word in words if isinstance(word, dict))
+
+
+async def test_a_socket_lives_longer_than_a_request_may_take(watched, monkeypatch):
+    monkeypatch.setattr(protocol, "SLOWEST", 0.2)
+    monkeypatch.setattr(view, "BEAT", 0.05)
+    house, _ = watched
+    async with connect(house, await house.signed_in("operator")) as socket:
+        assert len(await hear(socket, 16, beats=True)) == 16
 
 
 async def test_a_grant_is_renewed_with_an_entry_of_its_own_and_not_for_who_may_look_no_more(watched, monkeypatch):

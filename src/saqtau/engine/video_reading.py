@@ -4,6 +4,8 @@ Every function takes the grant first. States are found when they are asked for, 
 told: a recorder that has died tells nothing, so a camera of which nothing was written for long counts as dark.
 """
 
+import asyncio
+from collections import OrderedDict
 from collections.abc import Collection
 from typing import Any, Final
 
@@ -31,6 +33,9 @@ LONGEST: Final = 31 * DAY
 """Of a timeline."""
 LINES: Final = 20_000
 CAMERAS: Final = 50_000
+FRESH: Final = SECOND
+"""How long an answer about states serves for whoever asks the same."""
+MOST_KEPT: Final = 64
 NEAR: Final = 1_000.0
 """Metres within which an incident is about a place."""
 
@@ -168,6 +173,47 @@ _STATES: Final = """
 """
 
 
+class States:
+    """How cameras are, as it was a second ago at most: many screens ask for the same, each under its own grant."""
+
+    def __init__(self, pool: Any) -> None:
+        self._pool = pool
+        self._kept: OrderedDict[_Shown, _Read] = OrderedDict()
+
+    async def read(
+        self, grant: Grant, places: Collection[PlaceKind], now: Instant, *, counted: Collection[PlaceKind] = ()
+    ) -> list[CameraSeen]:
+        """As `read_states`."""
+        must_hold(grant, now, Action.READ_CAMERA)
+        shown = (regions_of(grant.viewer), frozenset(places), frozenset(counted), _oversees(grant))
+        known = self._kept.setdefault(shown, _Read())
+        self._kept.move_to_end(shown)
+        if len(self._kept) > MOST_KEPT:
+            self._kept.popitem(last=False)
+        async with known.lock:
+            if now - known.at >= FRESH:
+                async with self._pool.acquire() as pg:
+                    known.cameras = await read_states(grant, pg, places, now, counted=counted)
+                known.at = now
+        return known.cameras
+
+
+_Shown = tuple[frozenset[int], frozenset[PlaceKind], frozenset[PlaceKind], bool]
+
+
+class _Read:
+    """What was read last, for whoever may see the same."""
+
+    def __init__(self) -> None:
+        self.lock = asyncio.Lock()
+        self.at = Instant(0)
+        self.cameras: list[CameraSeen] = []
+
+
+def _oversees(grant: Grant) -> bool:
+    return grant.request.purpose is Purpose.OVERSIGHT
+
+
 async def read_states(
     grant: Grant, pg: Any, places: Collection[PlaceKind], now: Instant, *, counted: Collection[PlaceKind] = ()
 ) -> list[CameraSeen]:
@@ -182,7 +228,7 @@ async def read_states(
             await see(pg, regions_of(grant.viewer))
             rows = await pg.fetch(
                 _STATES, [one.value for one in places], now, now - SEEN, Purpose.OVERSIGHT.value,
-                grant.request.purpose is Purpose.OVERSIGHT, CAMERAS,
+                _oversees(grant), CAMERAS,
             )  # fmt: skip
     return [_seen(row, now, counted) for row in rows]
 
@@ -283,6 +329,6 @@ async def read_watchers(grant: Grant, pg: Any, camera: str, now: Instant) -> lis
                 """select viewer, role, purpose, kind, min(since) as since from video_watch
                    where camera = $1 and until is null and seen > $2 and (purpose <> $3 or $4)
                    group by viewer, role, purpose, kind order by min(since), viewer limit 500""",
-                camera, now - SEEN, Purpose.OVERSIGHT.value, grant.request.purpose is Purpose.OVERSIGHT,
+                camera, now - SEEN, Purpose.OVERSIGHT.value, _oversees(grant),
             )  # fmt: skip
     return [Watcher(*row) for row in rows]

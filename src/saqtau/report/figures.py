@@ -175,7 +175,7 @@ def published(figures: Figures) -> Published:
     )
 
 
-_CONTENT: Final = frozenset({"item.read", "picture.read"})
+_CONTENT: Final = frozenset({"item.read", "picture.read", "recording.play"})
 
 
 def kind_of(klass: str, action: str) -> str | None:

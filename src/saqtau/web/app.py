@@ -23,6 +23,7 @@ from saqtau.engine.outbox import Publisher
 from saqtau.engine.positions import last_fixes
 from saqtau.engine.recording_reading import Contents
 from saqtau.engine.store import see
+from saqtau.engine.video_reading import States
 from saqtau.web.api import API
 from saqtau.web.api.playback import Turns
 from saqtau.web.auth import Doorkeeper
@@ -82,6 +83,7 @@ def create_app(parts: Parts) -> Litestar:
     app.state.hub = hub
     app.state.views = Views(Relay(parts.nc, parts.clock), parts.limits)
     app.state.contents = Contents()
+    app.state.states = States(parts.pg)
     app.state.decoding = Turns()
     app.state.doorkeeper = Doorkeeper(parts)
     app.state.provider = None if parts.accounts.issuer is None else Provider(parts.accounts.issuer, parts.clock)

@@ -1,12 +1,16 @@
 """uvicorn's HTTP protocol with the two bounds it lacks: how long a request's head may be, and how long it may take."""
 
 import asyncio
+import os
+import socket
 from typing import Any, Final
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 HEAD_LIMIT: Final = 32 * 1024
 """Bytes of a request's line and headers."""
+UNSENT: Final = 128 * 1024
+"""Bytes of a socket that the system takes ahead of what the other side has asked for."""
 SLOWEST: Final = 30.0
 """Seconds from the first byte of a request, or from the connection, until its body is whole."""
 
@@ -53,8 +57,15 @@ class BoundedProtocol(HttpToolsProtocol):
         super().on_message_complete()
 
     def handle_websocket_upgrade(self) -> None:
-        """A socket lives as long as it is looked at: its own pings watch over it."""
+        """A socket lives as long as it is looked at: its own pings watch over it.
+
+        The system takes no more for it than `UNSENT` bytes ahead: what waits elsewhere than in our own queue is seconds
+        of a live picture that nobody can skip.
+        """
         self._done()
+        descriptor = self.transport.get_extra_info("socket").fileno()
+        with socket.socket(fileno=os.dup(descriptor)) as same:
+            same.setsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT, UNSENT)
         super().handle_websocket_upgrade()
 
     def data_received(self, data: bytes) -> None:

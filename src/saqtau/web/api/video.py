@@ -10,7 +10,7 @@ from saqtau.engine.chain import EVERYWHERE
 from saqtau.engine.failures import refusals
 from saqtau.engine.store import see
 from saqtau.engine.video_camera import add_camera, switch_off, switch_on
-from saqtau.engine.video_reading import CameraSeen, Timeline, Watcher, read_states, read_timeline, read_watchers
+from saqtau.engine.video_reading import CameraSeen, Timeline, Watcher, read_timeline, read_watchers
 from saqtau.jurisdiction.rooms import lawful_camera
 from saqtau.kernel.access import AccessRequest, Action, Purpose, Viewer
 from saqtau.kernel.clock import Instant
@@ -62,8 +62,7 @@ async def cameras(request: Request[Any, Any, Any]) -> Cameras:
     found: list[CameraSeen] = []
     for (viewer, wish), places in places_for(parts, session, Action.READ_CAMERA).items():
         async with request.app.state.standing.using(session.digest, viewer, wish) as (grant, delivered):
-            async with parts.pg.acquire() as pg:
-                seen = await read_states(grant, pg, places, parts.clock(), counted=counted_places)
+            seen = await request.app.state.states.read(grant, places, parts.clock(), counted=counted_places)
             delivered.count = len(seen)
         found += seen
     return Cameras(parts.clock(), sorted(found, key=lambda camera: camera.id))
