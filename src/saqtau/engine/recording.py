@@ -24,7 +24,7 @@ from saqtau.engine.recording_play import Live, Pause, Play, go_on
 from saqtau.engine.recording_start import Head, NamedGap, Start, find_start
 from saqtau.engine.recording_tape import Tape
 from saqtau.engine.recording_volumes import Volumes, excess_of
-from saqtau.engine.video_camera import Off, read_cameras, read_off
+from saqtau.engine.video_camera import Off, read_cameras, read_off, read_retired
 from saqtau.engine.video_holds import acknowledge
 from saqtau.engine.video_retention import BATCH, forget_past, make_room, sweep
 from saqtau.engine.worker import every
@@ -100,6 +100,7 @@ class Recorder:
         self._random = random
         self._live = live
         self._register: dict[str, VideoCamera] = {}
+        self._retired: dict[str, VideoCamera] = {}
         self._revision = -1
         self._off: dict[str, Off] = {}
         self._ours: dict[str, _Camera] = {}
@@ -164,6 +165,7 @@ class Recorder:
                 revision = await pg.fetchval("select revision from register_revision where kind = 'video_cameras'")
                 if revision != self._revision:
                     self._register = await read_cameras(pg)
+                    self._retired = await read_retired(pg)
                     self._revision = revision
                 off = {code: one for code, one in (await read_off(pg, self._clock())).items() if one.kind == "disabled"}
         if self._index is None and self._volumes.folders:
@@ -349,8 +351,13 @@ class Recorder:
                 await self._index.write(self._pool, batch, unsynced)
 
     async def _acknowledge(self) -> None:
-        for name in await acknowledge(self._pool, sorted(self._ours), self._clock()):
+        for name in await acknowledge(self._pool, sorted(self._kept()), self._clock()):
             log.info("a hold is acknowledged", hold=name)
+
+    def _kept(self) -> Mapping[str, VideoCamera]:
+        """Cameras whose recordings we keep and delete: ours, and those of nobody where we lead."""
+        ours = {code: one.camera for code, one in self._ours.items()}
+        return {**self._retired, **ours} if self._leads else ours
 
     async def _tell_minutes(self) -> None:
         while len(self._leaves) > FILLED:
@@ -382,8 +389,7 @@ class Recorder:
             await self._volumes.tell(self._pool, sum(days) / len(days))
 
     async def _forget(self) -> None:
-        ours: Mapping[str, VideoCamera] = {code: one.camera for code, one in self._ours.items()}
-        while len(await forget_past(self._pool, self._ledger, ours, self._clock())) == BATCH:
+        while len(await forget_past(self._pool, self._ledger, self._kept(), self._clock())) == BATCH:
             await sweep(self._pool, self._volumes.folders)
         await sweep(self._pool, self._volumes.folders)
 

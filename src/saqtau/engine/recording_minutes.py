@@ -17,9 +17,9 @@ from saqtau.ledger.leaf import LeafClass
 from saqtau.video.fragment import Fragment, Link
 
 RETENTION: Final = "evidence_1y"
-LARGEST: Final = 200
+LARGEST: Final = 100
 """Cameras of one leaf; a larger site has several leaves a minute."""
-GAPS: Final = 50
+GAPS: Final = 16
 """Gaps of a camera's minute that are listed; with more the count is told."""
 
 

@@ -25,6 +25,7 @@ _MASKS: Final = """
     (select m.boxes::text from video_mask m where m.camera = c.id order by m.version desc limit 1) as boxes
 """
 _ALL: Final = f"select {_COLUMNS}, {_MASKS} from video_camera c where retired is null order by id"  # noqa: S608 - constant
+_RETIRED: Final = f"select {_COLUMNS}, {_MASKS} from video_camera c where retired is not null"  # noqa: S608
 _ONE: Final = f"select {_COLUMNS}, {_MASKS} from video_camera c where id = $1 and retired is null"  # noqa: S608
 _WRITE: Final = f"""
     insert into video_camera as c ({_COLUMNS}, added, added_by)
@@ -68,6 +69,11 @@ class Off(msgspec.Struct, frozen=True):
 async def read_cameras(pg: Any) -> dict[str, VideoCamera]:
     """Every camera that is not retired, by its code."""
     return {row["id"]: _camera(row) for row in await pg.fetch(_ALL)}
+
+
+async def read_retired(pg: Any) -> dict[str, VideoCamera]:
+    """Cameras that are gone, whose recordings still have their days to stay, and to go."""
+    return {row["id"]: _camera(row) for row in await pg.fetch(_RETIRED)}
 
 
 async def find_camera(pg: Any, code: str) -> VideoCamera:
