@@ -1,0 +1,288 @@
+"""Recording: CPU and memory of a camera, beside `ffmpeg -c copy` a camera and Debian's `motion` in passthrough.
+
+Each records the same streams (1280x720, 25 pictures and 2.5 Mb/s, a key picture each 2 s) from our looping server over
+loopback TCP to the same disk. Ours is the recorder as it runs: fragments, SHA-256 chain, one sync a second, rows in
+PostgreSQL, leaves of minutes in the log. PostgreSQL's own time is printed apart. Then many streams: fragments lost, and
+how long after its last picture a fragment was written.
+
+    python bench/record.py [--streams 30] [--seconds 30] [--many 300] [--long 60] [--motion 6]
+"""
+
+import argparse
+import asyncio
+import contextlib
+import json
+import os
+import platform
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from fractions import Fraction
+from pathlib import Path
+
+import numpy as np
+import structlog
+import uvloop
+
+HERE = Path(__file__).resolve().parent
+sys.path[:0] = [str(HERE.parent / "src"), str(HERE.parent)]
+
+from tests.engine.recorders import camera_at, now, recording  # noqa: E402 - after the path is set
+from tests.running import running  # noqa: E402
+
+from saqtau.engine import postgres  # noqa: E402
+from saqtau.engine.postgres import WORKER  # noqa: E402
+from saqtau.engine.video_camera import add_camera  # noqa: E402
+from saqtau.simulate.clip import clip_of  # noqa: E402
+from saqtau.simulate.loop import serving  # noqa: E402
+from saqtau.video.access_unit import Codec  # noqa: E402
+
+WIDE, HIGH, FPS, RATE = 1280, 720, 25, 2_500_000
+WARM = 8.0  # s until everything runs
+PAGE = os.sysconf("SC_CLK_TCK")
+
+
+def draw(to):
+    """Ten seconds of moving noise: what the coder makes of it is as large as it is told."""
+    import av
+
+    dice = np.random.default_rng(1)
+    coder = av.CodecContext.create("libx264", "w")
+    coder.width, coder.height, coder.pix_fmt = WIDE, HIGH, "yuv420p"
+    coder.time_base, coder.framerate, coder.gop_size, coder.bit_rate = Fraction(1, FPS), Fraction(FPS), 2 * FPS, RATE
+    limits = f"bframes=0:scenecut=0:vbv-maxrate={RATE // 1000}:vbv-bufsize={RATE // 1000}:nal-hrd=cbr"
+    coder.options = {"preset": "ultrafast", "x264-params": limits}
+    ground = dice.integers(0, 255, (HIGH // 8, WIDE // 8, 3), dtype=np.uint8).repeat(8, 0).repeat(8, 1)
+    with to.open("wb") as file:
+        for k in range(10 * FPS):
+            shown = np.roll(ground, 4 * k, 1)
+            frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(shown), format="rgb24").reformat(format="yuv420p")
+            frame.pts = k
+            for packet in coder.encode(frame):
+                file.write(bytes(packet))
+        for packet in coder.encode(None):
+            file.write(bytes(packet))
+
+
+async def serve(file):
+    """The cameras, in a process of their own, until the input ends."""
+    clip = clip_of(Path(file).read_bytes(), Codec.H264, Fraction(FPS))
+    async with serving({"bench": clip}, clock=now) as server:
+        print(server.port, flush=True)
+        await asyncio.to_thread(sys.stdin.read)
+
+
+class Lags:
+    """Takes what the recorder shows as it is written: milliseconds behind the end of each fragment's last picture."""
+
+    def __init__(self):
+        self.behind, self.seen, self.jumps, self.dark_since = [], {}, 0, 0
+
+    def begin(self, *_):
+        pass
+
+    def written(self, camera, seq, at, key, offset, data):
+        del key, offset, data
+        self.behind.append(now() - at)
+        self.jumps += camera in self.seen and seq != self.seen[camera] + 1
+        self.seen[camera] = seq
+
+    def dark(self, camera, *_):
+        self.dark_since += camera in self.seen
+
+    def forget(self, *_):
+        pass
+
+
+async def ours(folder, database):
+    """The recorder, until a line comes; then what it did from the one before."""
+    structlog.configure(logger_factory=structlog.PrintLoggerFactory(sys.stderr))  # answers go to standard output
+    lags = Lags()
+    async with recording(postgres.Server(**json.loads(database)), folder, live=lags):
+        reader = asyncio.StreamReader()
+        await asyncio.get_running_loop().connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), sys.stdin)
+        while await reader.readline():
+            behind = np.array(lags.behind or [0]) - 1000 * 5 / FPS  # five pictures are a fragment's own time
+            told = {
+                "cameras": len(lags.seen), "fragments": len(lags.behind), "gaps": lags.dark_since, "jumps": lags.jumps,
+                "p50": float(np.percentile(behind, 50)), "p99": float(np.percentile(behind, 99)),
+                "worst": float(behind.max()),
+            }  # fmt: skip
+            lags.behind.clear()
+            print(json.dumps(told), flush=True)
+
+
+def ticks(pid):
+    """CPU seconds of a process and of its children that are there."""
+    try:
+        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+        children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+    except OSError:
+        return 0.0
+    return (int(fields[11]) + int(fields[12])) / PAGE + sum(map(ticks, children))
+
+
+def memory(pid):
+    """Proportional set of a process, MB."""
+    with contextlib.suppress(OSError):
+        for line in Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines():
+            if line.startswith("Pss:"):
+                return int(line.split()[1]) / 1024
+    return 0.0
+
+
+def measured(pids, seconds):
+    """CPU seconds and MB of processes over a while."""
+    before, began = sum(map(ticks, pids)), time.monotonic()
+    time.sleep(seconds)
+    used = sum(map(ticks, pids)) - before
+    return used / (time.monotonic() - began), sum(map(memory, pids))
+
+
+def say(label, count, core, mb, note=""):
+    print(f"{label:34} {count:4} streams  {core * 60 / count:7.4f} CPU-s a stream-minute  {core * 100:6.1f} % of a core"
+          f"  {mb / count:7.2f} MB a stream  {note}", flush=True)  # fmt: skip
+    return core / count, mb / count
+
+
+def peer(commands, seconds):
+    """Runs commands side by side and measures them."""
+    # out of this process's group: they are ended one by one, by their own numbers
+    processes = [
+        subprocess.Popen(one, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        for one in commands
+    ]
+    try:
+        time.sleep(WARM)
+        return measured([one.pid for one in processes], seconds)
+    finally:
+        for one in processes:
+            one.terminate()
+        for one in processes:
+            try:
+                one.wait(10)
+            except subprocess.TimeoutExpired:
+                one.kill()
+                one.wait()
+
+
+def ffmpeg(base, count, folder, seconds):
+    quiet = ["ffmpeg", "-v", "quiet", "-rtsp_transport", "tcp"]
+    kept = ["-c", "copy", "-f", "segment", "-segment_time", "60", "-reset_timestamps", "1"]
+    return peer([[*quiet, "-i", f"{base}{n}", *kept, f"{folder}/{n}-%05d.mp4"] for n in range(count)], seconds)
+
+
+def motion(base, count, folder, seconds):
+    shared = ["daemon off", "log_level 3", f"log_file {folder}/log", "webcontrol_port 0", "movie_output on",
+              "movie_passthrough on", "movie_codec mp4", "movie_max_time 60", "emulate_motion on", "picture_output off",
+              f"framerate {FPS}", f"target_dir {folder}"]  # fmt: skip
+    for n in range(count):
+        each = [f"camera_id {n + 1}", f"netcam_url {base}{n}", "netcam_params rtsp_transport=tcp", f"width {WIDE}",
+                f"height {HIGH}", f"movie_filename {n}-%H%M%S"]  # fmt: skip
+        (folder / f"c{n}.conf").write_text("\n".join(each))
+        shared.append(f"camera {folder}/c{n}.conf")
+    (folder / "motion.conf").write_text("\n".join(shared))
+    return peer([["motion", "-n", "-c", str(folder / "motion.conf")]], seconds)
+
+
+async def register(database, base, count):
+    pool = await postgres.pool(database, WORKER, 2)
+    async with pool.acquire() as pg:
+        await pg.execute("insert into site values ('s1', 'Site', 3, 51, 71) on conflict do nothing")
+        for n in range(count):
+            await add_camera(pg, camera_at(f"c{n}", f"{base}{n}"), "bench", now())
+    await pool.close()
+
+
+def recorder(engine, base, count, folder, seconds, label):
+    """Our recorder over `count` streams. Returns its share of a core and its MB, each a stream."""
+    database = engine.fresh_database()
+    asyncio.run(register(database, base, count))
+    spelled = json.dumps({name: getattr(database, name) for name in database.__struct_fields__}, default=str)
+    process = subprocess.Popen(
+        [sys.executable, __file__, "--ours", str(folder), spelled],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+
+    def asked():
+        process.stdin.write("?\n")
+        process.stdin.flush()
+        return json.loads(process.stdout.readline())
+
+    try:
+        while asked()["cameras"] < count:
+            time.sleep(1)
+        time.sleep(WARM)
+        asked()
+        server = ticks(engine.processes["postgres"].pid)
+        core, mb = measured([process.pid], seconds)
+        server = (ticks(engine.processes["postgres"].pid) - server) / seconds
+        told = asked()
+        note = f"PostgreSQL {server * 60 / count:.4f} besides"
+        found = say(label, count, core, mb, note)
+        expected = count * seconds * FPS / 5
+        late = ", ".join(f"{name} {told[name]:.0f} ms" for name in ("p50", "p99", "worst"))
+        whole = (
+            f"{told['fragments']} fragments of {expected:.0f} due, {told['gaps']} gaps, {told['jumps']} links missing"
+        )
+        print(f"{'':34} {whole}; written after their last picture by {late}", flush=True)
+        return found
+    finally:
+        process.stdin.close()
+        process.wait(60)
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--streams", type=int, default=30)
+    parser.add_argument("--seconds", type=float, default=30)
+    parser.add_argument("--many", type=int, default=300)
+    parser.add_argument("--long", type=float, default=60)
+    parser.add_argument("--motion", type=int, default=6)
+    parser.add_argument("--serve")
+    parser.add_argument("--ours", nargs=2)
+    chosen = parser.parse_args()
+    if chosen.serve:
+        uvloop.run(serve(chosen.serve))
+        return
+    if chosen.ours:
+        uvloop.run(ours(*chosen.ours))
+        return
+    print(f"{platform.platform()}, Python {platform.python_version()}, {os.cpu_count()} cores; "
+          f"{WIDE}x{HIGH}, {FPS} pictures and {RATE / 1e6:g} Mb/s a stream", flush=True)  # fmt: skip
+    with tempfile.TemporaryDirectory(prefix="rec") as made, running() as engine:
+        folder = Path(made)
+        draw(folder / "bench.h264")
+        cameras = subprocess.Popen(
+            [sys.executable, __file__, "--serve", str(folder / "bench.h264")],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+        )
+        try:
+            base = f"rtsp://127.0.0.1:{int(cameras.stdout.readline())}/load/bench/"
+            mine = recorder(engine, base, chosen.streams, folder / "ours", chosen.seconds, "the recorder")
+            for name, count, run in (("ffmpeg", chosen.streams, ffmpeg), ("motion", chosen.motion, motion)):
+                if shutil.which(name) is None or not count:
+                    print(f"{name}: not here (Debian: {name}), so not beside us")
+                    continue
+                (folder / name).mkdir()
+                label = {"ffmpeg": "ffmpeg -c copy, a process a camera", "motion": "motion, passthrough"}[name]
+                other = say(label, count, *run(base, count, folder / name, chosen.seconds))
+                shutil.rmtree(folder / name)
+                print(
+                    f"{'':34} ours takes {mine[0] / other[0]:.2f} of its CPU and {mine[1] / other[1]:.3f} of its memory"
+                )
+            if chosen.many:
+                shutil.rmtree(folder / "ours")
+                recorder(engine, base, chosen.many, folder / "many", chosen.long, "the recorder alone")
+        finally:
+            cameras.stdin.close()
+            cameras.wait(30)
+
+
+if __name__ == "__main__":
+    main()
