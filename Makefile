@@ -43,7 +43,7 @@ console-check: .venv/.synced console/node_modules/.synced ## Console: types, tes
 	PATH="$(CURDIR)/.venv/bin:$$PATH" npm --prefix console test
 	@$(MAKE) --no-print-directory $(DIST)/index.html
 
-foreign: .venv/.synced .foreign/.synced $(GOCHECK) ## The ledger, checked by programs that nobody here wrote
+foreign: .venv/.synced .foreign/.synced .foreign/c2pa/.synced $(GOCHECK) ## The ledger, checked by programs that nobody here wrote
 	.venv/bin/pytest tests/foreign
 
 e2e: .venv/.synced $(DIST)/index.html ## The whole house in a real browser
@@ -74,6 +74,12 @@ clean: ## Remove what was built and the demonstration's data
 	@rm -rf .foreign/python && mkdir -p .foreign
 	@$(UV) pip install -q --python $(PY) --python-version 3.12 --no-deps --require-hashes --target .foreign/python -r $< \
 		&& touch $@ || echo "make foreign: aics-tlog, aics-witness and tlog-scales could not be had; their tests are skipped"
+
+# without what is optional: that is native code for speed, and would run its own scripts
+.foreign/c2pa/.synced: tests/foreign/c2pa/package-lock.json tests/foreign/c2pa/check.mjs .venv/.synced
+	@rm -rf .foreign/c2pa && mkdir -p .foreign/c2pa && cp tests/foreign/c2pa/* .foreign/c2pa/
+	@PATH="$(CURDIR)/.venv/bin:$$PATH" npm --prefix .foreign/c2pa install --omit=optional --ignore-scripts --no-save --no-audit \
+		--no-fund --loglevel=error >/dev/null && touch $@ || echo "make foreign: c2pa-ts could not be had; its tests are skipped"
 
 .foreign/logcheck: tests/foreign/main.go | .foreign/.synced
 	GO111MODULE=off GOPATH=$(GOCODE) go build -trimpath -o $@ $<

@@ -8,7 +8,10 @@ import subprocess
 import sys
 import zipfile
 
+import msgspec
 import pytest
+from cryptography.x509.oid import ExtendedKeyUsageOID
+from tests import stamping
 from tests.api.cameras import camera as camera_of
 from tests.api.cameras import put_up
 from tests.api.test_exports import WITNESS, witnessing
@@ -17,11 +20,13 @@ from tests.recorded import units
 from saqtau.bootstrap.web import watch_policies
 from saqtau.engine.recording_leaves import note_leaves
 from saqtau.engine.recording_minutes import Minutes
+from saqtau.engine.recording_package import Exporting
 from saqtau.kernel.clock import HOUR, MINUTE, Instant
 from saqtau.kernel.register import PlaceKind
 from saqtau.ledger.verify import export as verifier
 from saqtau.video.fragment import Fragmenter
 from saqtau.video.segment_writer import SegmentWriter
+from saqtau.video.signed_copy import load_signer
 
 pytestmark = pytest.mark.anyio
 
@@ -228,3 +233,37 @@ async def test_a_redacted_copy_is_looked_at_whole_before_anybody_agrees(street, 
     assert (parent["camera"], len(parent["chain"])) == (street.camera, 64)
     assert [one["by"] for one in manifest["about"]["checked"]] == ["duty"]
     assert findings(tmp_path, package.content) == []
+
+
+async def test_with_an_authority_and_a_signer_a_time_stamp_and_a_copy_go_with_it(street, tmp_path):
+    keys = stamping.chain(tmp_path / "signer", ExtendedKeyUsageOID.EMAIL_PROTECTION, critical=False)
+    signer = load_signer((keys / "chain.pem").read_bytes(), (keys / "leaf.key").read_bytes())
+    authority = stamping.authority(tmp_path / "tsa")
+    scratch = tmp_path / "scratch"
+    scratch.mkdir()
+    async with stamping.answering(authority) as address:
+        parts = msgspec.structs.replace(street.house.parts, exporting=Exporting(scratch, address, signer))
+        street.house.app.state.parts = parts
+        inspector, name = await approved(street)
+        answer = await inspector.get(f"/api/recording-exports/{name}/package")
+    assert answer.status_code == 200, answer.text
+    files, said = opened(answer.content), []
+    copy = f"video_signed/{street.camera}/00.mp4"
+    assert {copy, "ledger/timestamp.tsr"} <= files.keys()
+    assert findings(tmp_path, answer.content, said) == []
+    assert any("existed at" in line for line in said)
+    assert any("carries the same links" in line for line in said)
+    assert list(scratch.iterdir()) == [], "nothing stays behind"
+
+
+async def test_without_an_answer_of_the_authority_it_leaves_and_says_whom_it_asked(street, tmp_path):
+    async with stamping.answering(stamping.authority(tmp_path / "tsa"), lambda _: b"no") as address:
+        street.house.app.state.parts = msgspec.structs.replace(street.house.parts, exporting=Exporting(None, address))
+        inspector, name = await approved(street)
+        answer = await inspector.get(f"/api/recording-exports/{name}/package")
+    files = opened(answer.content)
+    assert "ledger/timestamp.tsr" not in files
+    assert json.loads(files["manifest.json"])["about"]["timestamp"] == address
+    said = []
+    assert findings(tmp_path, answer.content, said) == []
+    assert any("no time-stamp is in it" in line for line in said)

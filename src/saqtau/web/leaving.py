@@ -1,7 +1,7 @@
 """A package that is read while it leaves: no more than a piece of it in memory, counted as it goes."""
 
 import asyncio
-from typing import Any, Final
+from typing import Any
 
 from litestar.types import Receive, Scope, Send
 
@@ -9,8 +9,6 @@ from saqtau.engine.recording_package import Leaving
 from saqtau.kernel.access import Grant
 from saqtau.web.metrics import PACKAGES
 from saqtau.web.parts import Parts
-
-_END: Final = b""
 
 
 class LeavingAnswer:
@@ -51,7 +49,7 @@ class LeavingAnswer:
             headers.append((b"content-length", str(found.size).encode()))
         try:
             await send({"type": "http.response.start", "status": 200, "headers": headers})
-            while piece := await asyncio.to_thread(next, found.pieces, _END):
+            while (piece := await asyncio.to_thread(next, found.pieces, None)) is not None:
                 await send({"type": "http.response.body", "body": piece, "more_body": True})
                 self._sent += len(piece)
             await send({"type": "http.response.body", "body": b"", "more_body": False})

@@ -407,6 +407,8 @@ def _check(parts: Parts, policy: bytes | None, say: Say, tsa: bytes | None) -> l
             _timestamp(parts[TIMESTAMP].read(), parts[MANIFEST].read(), tsa, say)
         except Wrong as wrong:
             findings.append(wrong)
+    elif isinstance(manifest.get("about"), dict) and manifest["about"].get("timestamp"):
+        say(f"no time-stamp is in it: {manifest['about']['timestamp']} was to be asked, and did not answer")
     findings += _standing(manifest, opened, keys, say, any(isinstance(one, Unknown) for one in findings))
     return findings
 
