@@ -1,8 +1,8 @@
 """Compare what is stored with what the record says of it. Nothing is repaired: what does not hold is named.
 
 An item is its entries: one for each revision from 0, each leading to the next, the last to where the item is now.
-A picture is its SHA-256, a sealed file is the SHA-256 its row names, a set of policies is its hash. A log is the root
-it signed.
+A picture is its SHA-256, a sealed file is the SHA-256 its row names, a set of policies is its hash. A recording is the
+chain that its row names. A log is the root it signed.
 """
 
 import asyncio
@@ -14,6 +14,7 @@ from typing import Any
 from saqtau.engine.blobs import Blobs
 from saqtau.engine.policy_change import changed_policies
 from saqtau.engine.verify_logs import verify_logs
+from saqtau.engine.verify_video import verify_video
 from saqtau.kernel.errors import Refused
 from saqtau.ledger.verify.finding import Finding
 
@@ -50,6 +51,7 @@ async def verify(pg: Any, blobs: Path, history: Path, say: Callable[[str], None]
     findings += await _pictures(pg, Blobs(blobs), say)
     findings += await _sealed(pg, history, say)
     findings += await _policies(pg, say)
+    findings += await verify_video(pg, say)
     findings += await verify_logs(pg, say)
     for finding in findings:
         say(f"DOES NOT HOLD  {finding.where}: {finding.what}")
