@@ -10,7 +10,7 @@ from prometheus_client import REGISTRY, write_to_textfile
 
 from saqtau import roads
 from saqtau.bootstrap.ground import Ground, ids, links, now
-from saqtau.engine import outbox, sealing, silence, store, video_watch
+from saqtau.engine import custody_draw, outbox, sealing, silence, store, video_watch
 from saqtau.engine.atlas import Whereabouts, open_atlas
 from saqtau.engine.blobs import Blobs
 from saqtau.engine.claims import committed
@@ -95,6 +95,7 @@ async def work(ground: Ground, stop: asyncio.Event) -> None:
         every(1.0, "outbox", lambda: outbox.sweep(pool, js, now()), stop),
         every(5.0, "silence", partial(tell_of, silence.listen), stop),
         every(5.0, "cameras", partial(tell_of, video_watch.look), stop),
+        every(600.0, "random reviews", partial(tell_of, custody_draw.draw_reviews), stop),
         every(30.0, "window", forget, stop),
         every(60.0, "retention", keep_house, stop),
         every(10.0, "metrics", tell, stop),
