@@ -190,7 +190,11 @@ class Connection(asyncio.BufferedProtocol):
                 if at_next > end:
                     break
                 if data[at + 1] == channel and video is not None:
-                    video.take(data, start, at_next, now, units)
+                    ahead = video.run(data, at, end, channel, now, units)
+                    if ahead > at:
+                        at = ahead
+                        continue
+                    video.take(data, start, at_next, now, units)  # too short to be told apart
                 elif data[at + 1] == self._sound_channel and self._sound is not None:
                     # before the first picture there is nothing to hear
                     if video is not None and video.pictures:
