@@ -4,6 +4,7 @@ A minute of a camera is three hundred fragments: their heads are read, a page ea
 """
 
 import os
+import struct
 from pathlib import Path
 from typing import Final
 
@@ -14,7 +15,7 @@ from saqtau.kernel.errors import Kind, Refused
 from saqtau.video.boxes import LARGEST_HEAD, PICTURES, SEGMENT, clock_of, moof_of, walk
 from saqtau.video.segment_file import SegmentNote
 
-_PAGE: Final = 1024
+_PAGE: Final = 512
 _NOTE: Final = 4096
 _ROW: Final = 88
 """Where the first row of a `moof` of ours stands; its flags are 8 bytes further."""
@@ -98,34 +99,46 @@ def _head(pages: _Pages, size: int, path: Path) -> Place:
 
 
 def _further(pages: _Pages, size: int, place: Place) -> Place:
-    boxes = walk(pages.read, size, place.end)
     keys, end = place.keys, place.end
-    for box in boxes:
-        if box.kind == b"uuid":
-            end = box.start + box.size
-            continue
-        if box.kind != b"prft":
-            break
-        key, stop = False, 0
-        for _ in range(2):
-            moof, mdat = next(boxes, None), next(boxes, None)
-            if moof is None or mdat is None or (moof.kind, mdat.kind) != (b"moof", b"mdat"):
-                break
-            stop = mdat.start + mdat.size
-            if pages.read(moof.start + 44, 4) == _TRACK:
-                key = pages.read(moof.start + _ROW + 8, 4) == _KEY_FLAGS
-                break
-            stop = 0  # sound; the pictures follow
-        if not stop:
-            break
+    while (link := _link(pages, size, end)) is not None:
+        stop, key = link
         if key:
-            # the flags were looked for where ours stand: whether it is ours, `moof_of` says
-            if not moof_of(pages.read(moof.start, min(moof.size, LARGEST_HEAD))).key:  # type: ignore[union-attr]
-                break
-            at, _ = clock_of(pages.read(box.start, box.size))
-            keys = ((at, box.start, stop - box.start), *keys[:1])
+            at, _ = clock_of(pages.read(end, _CLOCK))
+            keys = ((at, end, stop - end), *keys[:1])
         end = stop
     return msgspec.structs.replace(place, keys=keys, end=end)
 
 
+def _link(pages: _Pages, size: int, start: int) -> tuple[int, bool] | None:
+    """Where a link ends, and whether it is a key fragment; None when it is not whole, or none of ours."""
+    head = pages.read(start, 8)
+    if len(head) < 8:
+        return None
+    if head[4:] == b"uuid":
+        stop = start + _U32.unpack_from(head)[0]
+        return (stop, False) if start + 24 <= stop <= size else None
+    if head != _PRFT:
+        return None
+    stop = start + _CLOCK
+    for _ in range(2):  # sound stands before the pictures
+        moof, head = stop, pages.read(stop, _ROW + 12)
+        if len(head) < _ROW + 12 or head[4:8] != b"moof":
+            return None
+        stop += _U32.unpack_from(head)[0]
+        mdat = pages.read(stop, 8)
+        if len(mdat) < 8 or mdat[4:] != b"mdat" or stop <= moof + _ROW:
+            return None
+        stop += _U32.unpack_from(mdat)[0]
+        if stop > size or stop < moof + _ROW + 8:
+            return None
+        if head[44:48] == _TRACK:
+            key = head[_ROW + 8 : _ROW + 12] == _KEY_FLAGS
+            # the flags were looked for where ours stand: whether it is ours, `moof_of` says
+            return stop, key and moof_of(pages.read(moof, min(_U32.unpack_from(head)[0], LARGEST_HEAD))).key
+    return None
+
+
+_U32: Final = struct.Struct(">I")
+_CLOCK: Final = 32
+_PRFT: Final = b"\0\0\0\x20prft"
 _TRACK: Final = PICTURES.to_bytes(4, "big")
