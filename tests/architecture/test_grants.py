@@ -24,6 +24,10 @@ INTERNAL = {
     "read_recent": "keyed hashes of the window, for the worker that compares the next read",
     "read_registers": "cameras and list in memory, for the worker that matches reads",
     "read_revisions": "which registers have changed, for the same worker",
+    "read_cameras": "the register of recorded cameras, for the recorder",
+    "read_retired": "cameras that are gone, for the recorder that keeps and deletes what they left",
+    "read_off": "which cameras are switched off, for the recorder",
+    "read_heads": "where the chains of cameras stand, for the recorder that goes on with them",
 }
 """Functions that workers need; the web does not reach them."""
 
@@ -53,6 +57,8 @@ DRAFTERS = {
     "engine/forgetting.py": "a key that was destroyed",
     "engine/holds.py": "holds",
     "engine/picture_entries.py": "pictures, in the log of evidence",
+    "engine/recording_minutes.py": "what the cameras of a site recorded in a minute, in the log of evidence",
+    "engine/video_retention.py": "recordings whose days were over, in the log of evidence",
     "engine/video_health.py": "cameras that were covered, turned, are well again, in the log of evidence",
     "engine/export_package.py": "the issue of an export, whose entry holds its manifest",
 }
