@@ -141,6 +141,7 @@ def describe(cut: Cut, gaps: Sequence[Gap], tail: Sequence[Row]) -> Recorded:
             for gap in sorted(listed, key=lambda gap: gap.began)
         ),
         tail=tuple((row.seq, row.at, int(row.kind), row.digest.hex()) for row in tail),
+        signers=tuple(sorted({signer for part in cut.parts for signer in part.signers})),
     )
 
 

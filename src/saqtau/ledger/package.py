@@ -84,6 +84,7 @@ class Recorded(msgspec.Struct, frozen=True):
     parts: tuple[RecordedPart, ...]
     gaps: tuple[tuple[Any, ...], ...] = ()  # (began, ended or null, kind, packets, by, why)
     tail: tuple[tuple[int, int, int, str], ...] = ()  # (sequence, utc ms, kind, SHA-256): on to the log's next head
+    signers: tuple[str, ...] = ()  # whose signatures the camera put into its stream: `axis`, `onvif`
 
 
 class PackageStanding(StrEnum):

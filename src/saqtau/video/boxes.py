@@ -362,13 +362,10 @@ def parse_fragment(data: bytes) -> FragmentHead:
     return FragmentHead(pictures.seq, utc, ts, pictures.duration, pictures.key, pictures.frames)
 
 
-def without_sound(fragment: bytes) -> bytes:
-    """The same fragment for a player that cannot play its sound: the sound's `moof` and `mdat` are left out."""
-    view, kept, silent = memoryview(fragment), list[bytes | memoryview](), False
-    for box in walk(lambda start, size: bytes(view[start : start + size]), len(fragment)):
-        data = view[box.start : box.start + box.size]
-        if box.kind == b"moof":
-            silent = moof_of(bytes(data)).track == SOUND
-        if not (silent and box.kind in {b"moof", b"mdat"}):
-            kept.append(data)
-    return b"".join(kept)
+def nals_of(fragment: bytes) -> Iterator[bytes]:
+    """The NAL units of a fragment's pictures, as the camera coded them. `fragment` is whole: see `parse_fragment`."""
+    place = [box.start + 8 for box in walk(lambda start, size: fragment[start : start + size], len(fragment))][-1]
+    while place + 4 < len(fragment):
+        size = _LENGTH.unpack_from(fragment, place)[0]
+        yield fragment[place + 4 : place + 4 + size]
+        place += 4 + size

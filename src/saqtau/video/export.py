@@ -13,13 +13,17 @@ import msgspec
 
 from saqtau.kernel.clock import Instant
 from saqtau.kernel.errors import Kind, Refused
+from saqtau.video.boxes import nals_of
 from saqtau.video.chain import LinkKind, Row
 from saqtau.video.film import Links, front
 from saqtau.video.gap import Gap
+from saqtau.video.nal import sei_signatures
 from saqtau.video.segment import LinkAt, Scan, Segment, Windows, chain_after, digests, scan
 
 PIECE: Final = 1 << 20
 """Bytes that are read at once."""
+SIGNED_WITHIN: Final = 50
+"""Fragments in which the signature of a camera that signs is looked for: ten seconds."""
 _FOR_EVER: Final = Instant(1 << 62)
 
 
@@ -28,7 +32,7 @@ class Part(msgspec.Struct, frozen=True):
 
     head: `ftyp`, `moov` and the box SEGMENT of the file; init: the first two, empty where the file holds gaps only.
     shown: when its first picture is; `began` where it has none. previous, chain: before the first and after the last of
-    these links, hexadecimal.
+    these links, hexadecimal. signers: whose signatures the camera put into these pictures (`axis`, `onvif`).
     """
 
     path: Path
@@ -45,6 +49,7 @@ class Part(msgspec.Struct, frozen=True):
     recorded_ms: int
     previous: str
     chain: str
+    signers: tuple[str, ...] = ()
 
 
 class Cut(msgspec.Struct, frozen=True):
@@ -143,7 +148,19 @@ def _part(path: Path, found: Scan, chosen: tuple[LinkAt, ...]) -> Part:
         recorded_ms=sum(link.duration_ms for link in chosen),
         previous=chain_after(path, found, chosen[0].seq - 1).hex(),
         chain=chain_after(path, found, chosen[-1].seq).hex(),
+        signers=_signers(path, chosen),
     )
+
+
+def _signers(path: Path, chosen: tuple[LinkAt, ...]) -> tuple[str, ...]:
+    """Looks through the first seconds: who signs, signs every group of pictures."""
+    found, looked = set[str](), [link for link in chosen if link.gap is None][:SIGNED_WITHIN]
+    with path.open("rb") as file:
+        for link in looked:
+            file.seek(link.offset)
+            for nal in nals_of(file.read(link.size)):
+                found |= sei_signatures(nal)
+    return tuple(sorted(found))
 
 
 def rows(path: Path, after: int, until: int) -> list[Row]:

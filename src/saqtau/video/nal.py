@@ -10,7 +10,7 @@ from typing import Final, NoReturn
 import msgspec
 
 from saqtau.kernel.errors import Kind, Refused
-from saqtau.video.access_unit import Audio, AudioCodec, Codec, Parameters
+from saqtau.video.access_unit import Audio, Codec, Parameters
 
 LONGEST_SET = 4096
 """Bytes of one parameter set; a real one has 8 to 200."""
@@ -262,10 +262,3 @@ def codec_string(parameters: Parameters) -> str:
     compatible = int(f"{int.from_bytes(profile[1:5], 'big'):032b}"[::-1], 2)
     constraints = "".join(f".{byte:X}" for byte in profile[5:11].rstrip(b"\0"))
     return f"hvc1.{space}{profile[0] & 31}.{compatible:X}.{tier}{profile[11]}{constraints}"
-
-
-def audio_string(audio: Audio) -> str | None:
-    """What a browser calls this sound: `mp4a.40.2`; None for G.711, which no browser plays from MP4."""
-    if audio.codec is not AudioCodec.AAC or not audio.config:
-        return None
-    return f"mp4a.40.{audio.config[0] >> 3}"

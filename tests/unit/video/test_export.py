@@ -2,6 +2,7 @@
 
 import io
 
+import msgspec
 import pytest
 from tests.coded import T0, pictures, stream
 
@@ -193,3 +194,14 @@ def test_every_byte_of_a_cut_is_under_its_chain(two_files):
         assert digest(data[start : start + size]) == row.digest
         start += size
     assert start == len(data)
+
+
+def test_a_camera_that_signs_its_stream_is_named_and_one_that_does_not_is_not(tmp_path):
+    message = b"\x06\x05\x19" + bytes.fromhex("5369676e656420566964656f2e2e2e30") + b"signature\x80"
+    units = [
+        msgspec.structs.replace(unit, nals=(message, *unit.nals)) if unit.key else unit for unit in pictures(CODED, 60)
+    ]
+    signed = recorded(tmp_path / "signed", [PARAMETERS, *units])
+    assert [part.signers for part in cut(signed, at(500), at(2_000)).parts] == [("axis",)]
+    plain = recorded(tmp_path / "plain", [PARAMETERS, *pictures(CODED, 60)])
+    assert [part.signers for part in cut(plain, at(500), at(2_000)).parts] == [()]

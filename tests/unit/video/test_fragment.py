@@ -9,7 +9,7 @@ from tests.coded import AAC, G711, T0, pictures, sound, stream, units_of
 from saqtau.kernel.clock import HOUR, Instant
 from saqtau.kernel.errors import Kind, Refused
 from saqtau.video.access_unit import AudioFrame, Codec, Loss, Parameters
-from saqtau.video.boxes import init_segment, parse_fragment, without_sound
+from saqtau.video.boxes import children, init_segment, nals_of, parse_fragment
 from saqtau.video.fragment import Fragment, Fragmenter, GapLink, SourceClock, gap_link, gap_of
 from saqtau.video.gap import Gap, GapKind
 
@@ -252,11 +252,18 @@ def test_sound_stands_before_the_pictures_and_can_be_left_out(audio):
     heard = fragments(taken(fragmenter, [parameters, *units]))
     unheard = fragments(taken(silent, [PARAMETERS, *pictures(CODED, 25)]))
     assert [without_sound(link.data) for link in heard] == [link.data for link in unheard]
+    assert [list(nals_of(link.data)) for link in heard] == [units_of(link.data) for link in unheard]
     assert all(
         parse_fragment(link.data) == parse_fragment(other.data) for link, other in zip(heard, unheard, strict=True)
     )
     assert all(len(link.data) > len(other.data) for link, other in zip(heard, unheard, strict=True))
     assert len(init_segment(parameters)) > len(init_segment(PARAMETERS))
+
+
+def without_sound(data):
+    """What is left when the first `moof` and `mdat` are left out."""
+    clock, _, _, *pictures = [box for _, box in children(data, 0)]
+    return clock + b"".join(pictures)
 
 
 def frames(audio):

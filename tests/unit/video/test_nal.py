@@ -4,10 +4,9 @@ import pytest
 from tests.coded import coded, stream
 
 from saqtau.kernel.errors import Kind, Refused
-from saqtau.video.access_unit import Audio, AudioCodec, Codec
+from saqtau.video.access_unit import Codec
 from saqtau.video.nal import (
     annexb_split,
-    audio_string,
     codec_string,
     is_key,
     nal_type,
@@ -68,11 +67,6 @@ def test_browsers_are_told_profile_and_level():
     parameters, _ = stream(width=640, height=360, count=1, options=(("profile", "baseline"), ("level", "3.1")))
     assert codec_string(parameters) == "avc1.42c01f"
     assert codec_string(stream(Codec.H265, width=640, height=360, count=1)[0]) == "hvc1.1.6.L63.90"
-
-
-def test_sound_has_a_name_in_browsers_unless_it_is_g711():
-    assert audio_string(Audio(AudioCodec.AAC, 16_000, 1, b"\x14\x08")) == "mp4a.40.2"
-    assert audio_string(Audio(AudioCodec.PCMU, 8000, 1)) is None
 
 
 def test_a_stream_without_its_picture_parameters_is_refused():

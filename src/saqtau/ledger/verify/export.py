@@ -448,7 +448,8 @@ def _digest(part: Part) -> str:
 
 
 def _keys(parts: Parts, policy: bytes | None, say: Say) -> Policy:
-    found = parse_policy(_text(policy if policy is not None else parts[POLICY].read(), POLICY), POLICY)
+    within = parts[POLICY].read()  # also where another counts: what is in the package is whole, or that is said
+    found = parse_policy(_text(within if policy is None else policy, POLICY), POLICY)
     told = [key.fingerprint for key in [*found.logs, *found.witnesses.values()]]
     if policy is not None:
         say(f"keys: from the policy you handed in: {', '.join(told)}")
@@ -761,6 +762,8 @@ def _recording(
     for seq, at, kind, digest in told.get("tail", ()):
         yield from follow.take(Link(int(seq), int(at), int(kind), bytes.fromhex(digest)))
     say(f"{VIDEO}{camera}: links {told['first']} to {last}, {_spelled(told['began'])} to {_spelled(told['ended'])}")
+    for signer in told.get("signers", ()):
+        say(f"  the camera signed its own stream ({signer}): its maker's program verifies that, this one does not")
     for began, ended, kind, *why in told.get("gaps", ()):
         say(f"  no picture from {_spelled(began)} to {_spelled(ended)}: {kind} {' '.join(map(str, filter(None, why)))}")
     for seq, what in follow.met:
