@@ -266,7 +266,9 @@ def main():
             base = f"rtsp://127.0.0.1:{int(cameras.stdout.readline())}/load/bench/"
             mine = recorder(engine, base, chosen.streams, folder / "ours", chosen.seconds, "the recorder")
             for name, count, run in (("ffmpeg", chosen.streams, ffmpeg), ("motion", chosen.motion, motion)):
-                if shutil.which(name) is None or not count:
+                if not count:
+                    continue
+                if shutil.which(name) is None:
                     print(f"{name}: not here (Debian: {name}), so not beside us")
                     continue
                 (folder / name).mkdir()
