@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { darkOf, footageOf } from '../src/custody/footage';
-import { bySite, lifeOf, LIVES, openingsFor } from '../src/custody/lives';
+import { bySite, deskOf, lifeOf, LIVES, openingsFor, pageOf } from '../src/custody/lives';
 import { bars, DAY, dayStart, HOUR, missingRuns, runs, share, worstFirst } from '../src/custody/minutes';
 import { planOf, wedge } from '../src/custody/places';
 import { fields, answer } from '../src/item/schema';
@@ -104,4 +104,14 @@ describe('the footage of an item', () => {
 		const cameras = [{ camera: 'a', name: 'A', since: 100_000, until: 200_000, kind: 'x' }, { camera: 'b', name: 'b', since: 150_000, until: null, kind: 'y' }, 7, null];
 		expect(darkOf({ cameras }).map(({ camera, name, at }) => [camera, name, at])).toEqual([['b', 'b', 90_000], ['a', 'A', 40_000]]);
 	});
+});
+
+test('an item about a camera is shown where its desk is, and to nobody who has no business there', () => {
+	expect([deskOf('street'), deskOf('school'), deskOf('police_office'), deskOf('penal_colony')]).toEqual(['street_cameras', 'street_cameras', 'custody', 'custody']);
+	const [cell, square] = [{ place: 'penal_colony', site: 'k' } as const, { place: 'street', site: 's' } as const];
+	expect(pageOf(['custody_supervisor'], cell)).toEqual(['custody', 'k']);
+	expect(pageOf(['operator'], cell)).toBeNull();
+	expect(pageOf(['operator'], square)).toEqual(['room']);
+	expect(pageOf(['custody_supervisor'], square)).toBeNull();
+	expect(pageOf(['school_officer'], square)).toBeNull();
 });

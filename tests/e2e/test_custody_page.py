@@ -30,6 +30,12 @@ def camera(number, room):
     )  # fmt: skip
 
 
+SQUARE = VideoCamera(
+    id="SQUARE", site="S7", name="Алаң", region=7, lat=43.24, lon=76.95, heading=40.0, place=PlaceKind.STREET,
+    address="rtsp://127.0.0.1:8554/square", keep_days=30,
+)  # fmt: skip
+
+
 class Colony(Street):
     """A colony with four cameras, one of them dark for two minutes."""
 
@@ -50,9 +56,9 @@ async def colony(engine, database, streams, tmp_path, pg_owner):
         await building.move_in(house.owner, now)
         await furnish(house.owner, now)
         await pg_owner.execute("truncate item, outbox, video_gap, video_hour, video_segment, video_camera cascade")
-        await put_up(house.owner, now - HOUR, *(camera(number, room) for number, room in enumerate(ROOMS)))
+        await put_up(house.owner, now - HOUR, *(camera(number, room) for number, room in enumerate(ROOMS)), SQUARE)
         await pg_owner.execute("update site set name = 'ЛА-155/12 мекемесі' where id = 'S1'")
-        for number in range(len(ROOMS)):
+        for code in (*(f"K{number}" for number in range(len(ROOMS))), "SQUARE"):
             await pg_owner.execute(
                 """insert into video_volume values ('volume', 'volume', 0, null, null, null, null, 0)
                    on conflict do nothing"""
@@ -61,7 +67,7 @@ async def colony(engine, database, streams, tmp_path, pg_owner):
                 """insert into video_segment (camera, first, last, began, ended, volume, path, bytes, frames,
                        recorded_ms, previous, chain)
                    values ($1, 1, 9, $2, $3, 'volume', $1, 1, 1, 1, $4, $4)""",
-                f"K{number}", now - 5 * MINUTE, now + HOUR, bytes(32),
+                code, now - 5 * MINUTE, now + HOUR, bytes(32),
             )  # fmt: skip
         await pg_owner.execute(
             "insert into video_gap (id, camera, began, kind) values ('g', 'K1', $1, 'source_silent')", now - 2 * MINUTE
@@ -155,3 +161,30 @@ async def test_a_field_that_is_refused_is_said_and_nothing_is_lost(browser, colo
         await dialog.locator("form button.main").click()
         await expect(dialog.get_by_role("alert")).to_contain_text("In words")
         await expect(dialog.get_by_label("Note")).to_have_value("too short")
+
+
+async def test_an_operator_marks_an_offence_on_the_picture_and_declares_what_no_camera_sees(browser, colony):
+    await colony.house.owner.execute("update people set regions = '{2,7}' where id = 'operator'")
+    async with visit(browser, colony, "/#/cameras/SQUARE", viewport={"width": 1600, "height": 1000}) as page:
+        await log_in(page, "operator")
+        await expect(page.get_by_role("button", name="Mark an offence")).to_be_visible()
+        await page.locator("body").press("m")
+        dialog = page.get_by_role("dialog")
+        await dialog.get_by_label("Offence", exact=True).select_option("fight")
+        await dialog.get_by_label("Note").fill("two men at the fountain")
+        assert await barriers(page) == []
+        await dialog.locator("form button.main").click()
+        await expect(page.get_by_text("Offence marked, to be reviewed").first).to_be_visible()
+        await page.goto(colony.url + "/#/cameras/SQUARE")
+        await page.get_by_role("button", name="Declare a blind spot").click()
+        dialog = page.get_by_role("dialog")
+        await dialog.get_by_label("Place, in words").fill("under the trees")
+        await dialog.get_by_label("Reason").select_option("trees")
+        await dialog.locator("form button.main").click()
+        await expect(dialog).to_be_hidden()
+        await page.goto(colony.url + "/#/cameras/SQUARE")
+        await expect(page.get_by_role("button", name="under the trees")).to_be_visible()
+        assert await barriers(page) == []
+        await keep(page, "street-coverage")
+    mark = await colony.house.owner.fetchrow("select camera, ended - began as long from video_hold")
+    assert (mark["camera"], mark["long"]) == ("SQUARE", 150_000)

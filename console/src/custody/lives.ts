@@ -1,5 +1,6 @@
 // The six lives at the desk of custody: which one a state belongs to, and what of a place waits. Pure.
 import type { DeskSpec, ItemLine } from '../types';
+import type { VideoCamera } from '../video/ask';
 
 export const LIVES = ['outage', 'keep', 'incident', 'complaint', 'draw', 'blind'] as const;
 export type Life = (typeof LIVES)[number];
@@ -31,3 +32,15 @@ export function bySite(lines: readonly ItemLine[]): Map<string, { dark: number; 
 
 /** The ways in that one of these roles has. */
 export const openingsFor = (desk: DeskSpec | undefined, roles: readonly string[]): string[] => (desk?.openings ?? []).filter((way) => way.by.some((role) => roles.includes(role))).map((way) => way.name);
+
+const CUSTODY: readonly string[] = ['police_office', 'penal_colony'];
+const ROOM: readonly string[] = ['operator', 'duty_officer', 'inspector', 'prosecutor', 'auditor'];
+
+/** The desk that answers for cameras of such a place. */
+export const deskOf = (place: string): string => (CUSTODY.includes(place) ? 'custody' : 'street_cameras');
+
+/** Where one of these roles sees an item about a camera: before its id in the address. Null: nowhere. */
+export function pageOf(roles: readonly string[], camera: Pick<VideoCamera, 'place' | 'site'>): string[] | null {
+	if (CUSTODY.includes(camera.place)) return roles.some((role) => role !== 'operator' && (role === 'custody_supervisor' || ROOM.includes(role))) ? ['custody', camera.site] : null;
+	return roles.some((role) => ROOM.includes(role)) ? ['room'] : null;
+}
