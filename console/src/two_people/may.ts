@@ -1,5 +1,8 @@
 // What a console offers to whom. Pure; the server's policies decide, this only keeps doors that would not open out of sight.
-import type { ExportLine, PolicyLine, Standing } from './ask';
+import type { PolicyLine, Signature, Standing } from './ask';
+
+/** What an export of an item and one of a recording have in common. */
+export interface Wish { standing: Standing; asked_by: string; signatures: readonly Signature[]; fetchable: boolean }
 
 const has = (roles: readonly string[], ...of: string[]): boolean => of.some((role) => roles.includes(role));
 
@@ -12,12 +15,12 @@ export const seesPage = (roles: readonly string[]): boolean => seesExports(roles
 export const waits = (standing: Standing): boolean => standing === 'requested' || standing === 'awaits_prosecutor';
 
 /** Whether this person is the one who is asked now. */
-export function mayApproveExport(line: ExportLine, me: { user: string; roles: readonly string[] }): boolean {
+export function mayApproveExport(line: Wish, me: { user: string; roles: readonly string[] }): boolean {
 	if (!waits(line.standing) || line.asked_by === me.user || line.signatures.some((one) => one.by === me.user)) return false;
 	return line.standing === 'awaits_prosecutor' ? has(me.roles, 'prosecutor') : has(me.roles, 'duty_officer');
 }
 export const mayTakeBack = (line: { standing: Standing; asked_by: string }, me: { user: string }): boolean => waits(line.standing) && line.asked_by === me.user;
-export const mayFetch = (line: ExportLine, me: { user: string }): boolean => line.fetchable && line.asked_by === me.user;
+export const mayFetch = (line: Wish, me: { user: string }): boolean => line.fetchable && line.asked_by === me.user;
 export const mayApprovePolicy = (line: PolicyLine, me: { user: string; roles: readonly string[] }): boolean =>
 	line.standing === 'requested' && line.asked_by !== me.user && has(me.roles, 'prosecutor');
 
