@@ -74,3 +74,24 @@ def test_what_is_no_register_is_refused_in_one_line(home):
     assert len(error.splitlines()) == 1
     assert "[people]" in error
     assert not home.processes()
+
+
+def test_a_camera_is_added_listed_switched_off_with_a_reason_and_never_where_the_law_forbids_it(home):
+    home.do("register", "import", write(home, "sites.csv", SITES))
+    (home.outside / "login.txt").write_text("viewer:a long secret\n")
+    where = ("--site", "s1", "--place", "penal_colony")
+    out, _ = home.do(
+        "camera", "add", "C-1", "rtsp://10.0.0.9/1", *where, "--room", "cell", "--credentials", "login.txt"
+    )
+    assert "for 90 days" in out
+    kept = home.folder / "secrets" / "cameras" / "C-1"
+    assert (kept.read_text(), kept.stat().st_mode & 0o777) == ("viewer:a long secret", 0o600)
+    _, error = home.do("camera", "add", "C-2", "rtsp://10.0.0.9/2", *where, "--room", "lawyer", code=1)
+    assert "article 70" in error
+    _, error = home.do("camera", "add", "C-2", "rtsp://me:secret@10.0.0.9/2", *where, code=1)
+    assert "address" in error
+    assert "secret" not in error
+    home.do("camera", "disable", "C-1", "--reason", "the wall is painted")
+    out, _ = home.do("camera", "list")
+    assert out.splitlines()[1].split()[:4] == ["C-1", "penal_colony", "s1", "disabled"]
+    home.do("camera", "enable", "C-1")

@@ -63,6 +63,8 @@ class CameraWish(msgspec.Struct, frozen=True):
 
 async def add(ground: Ground, wish: CameraWish, by: str) -> str:
     """Add a camera. Raises Refused: INVALID (naming the field), NOT_FOUND (`site`), CONFLICT (`id`)."""
+    anywhere = {"region": ground.law.regions.list[0].code, "lat": 0.0, "lon": 0.0}
+    lawful_camera(ground.law, _camera(ground, wish, anywhere))  # what is wrong by itself is told before a start
     async with record(ground, WORKER) as pg:
         site = await pg.fetchrow("select region, lat, lon from site where id = $1", wish.site)
         if site is None:
