@@ -43,7 +43,7 @@ console-check: .venv/.synced console/node_modules/.synced ## Console: types, tes
 	PATH="$(CURDIR)/.venv/bin:$$PATH" npm --prefix console test
 	@$(MAKE) --no-print-directory $(DIST)/index.html
 
-foreign: .venv/.synced .foreign/.synced .foreign/c2pa/.synced $(GOCHECK) ## The ledger, checked by programs that nobody here wrote
+foreign: .venv/.synced .foreign/.synced .foreign/c2pa/.synced .foreign/ipycam/.synced $(GOCHECK) ## The ledger, checked by programs that nobody here wrote
 	.venv/bin/pytest tests/foreign
 
 e2e: .venv/.synced $(DIST)/index.html ## The whole house in a real browser
@@ -80,6 +80,11 @@ clean: ## Remove what was built and the demonstration's data
 	@rm -rf .foreign/c2pa && mkdir -p .foreign/c2pa && cp tests/foreign/c2pa/* .foreign/c2pa/
 	@PATH="$(CURDIR)/.venv/bin:$$PATH" npm --prefix .foreign/c2pa install --omit=optional --ignore-scripts --no-save --no-audit \
 		--no-fund --loglevel=error >/dev/null && touch $@ || echo "make foreign: c2pa-ts could not be had; its tests are skipped"
+
+# brings another OpenCV, and so must not get into the environment of the tests
+.foreign/ipycam/.synced: tests/foreign/ipycam.txt .venv/.synced
+	@rm -rf .foreign/ipycam && mkdir -p .foreign && $(PY) -m venv .foreign/ipycam && .foreign/ipycam/bin/pip install -q \
+		--disable-pip-version-check --require-hashes -r $< && touch $@ || echo "make foreign: ipycam could not be had; its tests are skipped"
 
 .foreign/logcheck: tests/foreign/main.go | .foreign/.synced
 	GO111MODULE=off GOPATH=$(GOCODE) go build -trimpath -o $@ $<
