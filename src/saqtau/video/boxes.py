@@ -92,12 +92,18 @@ def uuid_box(uuid: bytes, payload: bytes) -> bytes:
     return box_of(b"uuid", uuid, payload)
 
 
-def init_segment(parameters: Parameters) -> bytes:
-    """`ftyp` and `moov`: what a decoder is told before the first fragment. Raises `Refused(INVALID)` on broken sets."""
-    tracks, extends = [_track(PICTURES, VIDEO_CLOCK, parameters, None)], [_trex(PICTURES)]
-    if parameters.audio is not None:
-        tracks.append(_track(SOUND, parameters.audio.rate, parameters, parameters.audio))
-        extends.append(_trex(SOUND))
+def init_segment(parameters: Parameters | None) -> bytes:
+    """`ftyp` and `moov`: what a decoder is told before the first fragment. Raises `Refused(INVALID)` on broken sets.
+
+    Without parameters there are no tracks: players see an empty film (`NO_TRACKS`).
+    """
+    tracks, extends = list[bytes](), list[bytes]()
+    if parameters is not None:
+        tracks.append(_track(PICTURES, VIDEO_CLOCK, parameters, None))
+        extends.append(_trex(PICTURES))
+        if parameters.audio is not None:
+            tracks.append(_track(SOUND, parameters.audio.rate, parameters, parameters.audio))
+            extends.append(_trex(SOUND))
     header = struct.pack(">IIIIIH10x", 0, 0, VIDEO_CLOCK, 0, 0x10000, 0x100) + _MATRIX + bytes(24)
     moov = box_of(
         b"moov",
@@ -369,3 +375,7 @@ def nals_of(fragment: bytes) -> Iterator[bytes]:
         size = _LENGTH.unpack_from(fragment, place)[0]
         yield fragment[place + 4 : place + 4 + size]
         place += 4 + size
+
+
+NO_TRACKS: Final = init_segment(None)
+"""The `ftyp` and `moov` of a file that holds gaps only."""

@@ -12,7 +12,7 @@ import msgspec
 
 from saqtau.kernel.clock import Instant
 from saqtau.kernel.errors import Kind, Refused
-from saqtau.video.boxes import LARGEST_HEAD, PICTURES, SEGMENT, clock_of, moof_of, walk
+from saqtau.video.boxes import LARGEST_HEAD, NO_TRACKS, PICTURES, SEGMENT, clock_of, moof_of, walk
 from saqtau.video.segment_file import SegmentNote
 
 _PAGE: Final = 512
@@ -84,7 +84,7 @@ def _head(pages: _Pages, size: int, path: Path) -> Place:
         if box.kind in {b"ftyp", b"moov"} and box.size <= LARGEST_HEAD:
             end = box.start + box.size
         elif box.uuid == SEGMENT and box.size <= _NOTE:
-            if not end:
+            if pages.read(0, end) in {b"", NO_TRACKS}:
                 raise Refused(Kind.NOT_FOUND, f"{path}: only gaps", segment="no_picture")
             try:
                 note = msgspec.json.decode(pages.read(box.start + 24, box.size - 24), type=SegmentNote)

@@ -15,7 +15,20 @@ import msgspec
 
 from saqtau.kernel.clock import Instant
 from saqtau.kernel.errors import Kind, Refused
-from saqtau.video.boxes import CLOSE, GAP, LARGEST_HEAD, PICTURES, SEGMENT, SOUND, TICKS, Box, clock_of, moof_of, walk
+from saqtau.video.boxes import (
+    CLOSE,
+    GAP,
+    LARGEST_HEAD,
+    NO_TRACKS,
+    PICTURES,
+    SEGMENT,
+    SOUND,
+    TICKS,
+    Box,
+    clock_of,
+    moof_of,
+    walk,
+)
 from saqtau.video.chain import Broken, Fault, LinkKind, Row, digest, follow, link
 from saqtau.video.fragment import gap_link, gap_of
 from saqtau.video.gap import Gap, GapKind
@@ -67,9 +80,9 @@ class LinkAt(msgspec.Struct, frozen=True, gc=False):
 
 
 class Scan(msgspec.Struct, frozen=True):
-    """A file, read from its beginning. Bytes: init: `ftyp` and `moov`; head: before the first link; end: all whole.
+    """A file, read from its beginning.
 
-    broken: the closing box tells another story than the links. `digest` of links and `segment.chain` are empty unless
+    init: bytes of `ftyp` and `moov`, 0 without tracks. head: before the first link. end: that are whole. broken: the closing box tells another story than the links. `digest` of links and `segment.chain` are empty unless
     the file was followed.
     """
 
@@ -182,7 +195,7 @@ def chain_after(path: Path, found: Scan, seq: int) -> bytes:
 
 
 def _head(data: Windows, size: int, path: Path) -> tuple[SegmentNote, int, int]:
-    """The note of a file, the bytes before it, and the bytes before the first link."""
+    """The note of a file, the bytes before it (0 without tracks), and the bytes before the first link."""
     for box in walk(data.read, size):
         if box.kind == b"uuid":
             if box.uuid != SEGMENT or box.size > _LARGEST_NOTE:
@@ -193,7 +206,8 @@ def _head(data: Windows, size: int, path: Path) -> tuple[SegmentNote, int, int]:
                 break
             if note.v != 1 or len(note.previous) != 64 or note.first < 0 or not note.previous.isalnum():
                 break
-            return note, box.start, box.start + box.size
+            tracks = data.read(0, box.start) != NO_TRACKS
+            return note, box.start if tracks else 0, box.start + box.size
         if box.kind not in {b"ftyp", b"moov"}:
             break
     raise Refused(Kind.INVALID, f"{path}: not a file of ours", segment="video.head")

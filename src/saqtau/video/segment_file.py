@@ -147,8 +147,7 @@ def period(camera: str) -> int:
 
 def head_bytes(note: SegmentNote, parameters: Parameters | None) -> bytes:
     """What stands before the first link. Without parameters (no picture came yet) the file holds gaps only."""
-    head = b"" if parameters is None else init_segment(parameters)
-    return head + uuid_box(SEGMENT, msgspec.json.encode(note, order="sorted"))
+    return init_segment(parameters) + uuid_box(SEGMENT, msgspec.json.encode(note, order="sorted"))
 
 
 def close_bytes(segment: Segment) -> bytes:

@@ -5,6 +5,7 @@ import re
 import subprocess
 import sys
 import uuid
+from base64 import b64decode
 from pathlib import Path
 
 import msgspec
@@ -79,8 +80,9 @@ def test_the_example_of_the_page_is_what_we_write_and_prints_what_it_says(tmp_pa
     writer = SegmentWriter(tmp_path, "kam-1", "school")
     writer.append(gap_link(0, Instant(T0 + 500), Gap("kam-1", T0, None, GapKind.RECONNECT)))
     writer.append(gap_link(1, Instant(T0 + 60_000), Gap("kam-1", T0, Instant(T0 + 60_000), GapKind.RECONNECT)))
-    path, typed = writer.close().path, b""
-    for line in FILE.splitlines():
+    path, (front, *lines) = writer.close().path, FILE.splitlines()
+    typed = b64decode(front)
+    for line in lines:
         size, name, body = line.split(" ", 2)
         typed += int(size).to_bytes(4, "big") + b"uuid" + NAMES[name] + body.encode()
     assert path.read_bytes() == typed

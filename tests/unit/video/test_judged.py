@@ -15,6 +15,7 @@ from saqtau.kernel.clock import Instant
 from saqtau.video.access_unit import AudioFrame, Codec, Loss
 from saqtau.video.export import cut, write_mp4
 from saqtau.video.fragment import Fragmenter
+from saqtau.video.gap import GapKind
 from saqtau.video.segment import SegmentWriter
 
 SECONDS = 4
@@ -173,6 +174,14 @@ def test_ffprobe_reads_a_file_whose_writer_was_killed(tmp_path, ffprobe):
         file.truncate(path.stat().st_size - 100)
     said, _ = ffprobe(path)
     assert int(said["streams"][0]["nb_read_frames"]) >= 90
+
+
+def test_ffprobe_finds_no_fault_with_a_file_of_gaps(tmp_path, ffprobe):
+    fragmenter, writer = Fragmenter("cam-1"), SegmentWriter(tmp_path, "cam-1", "street")
+    for item in fragmenter.interrupt(GapKind.RECONNECT, T0):
+        writer.append(item)
+    said, warned = ffprobe(writer.close().path)
+    assert (said["streams"], warned) == ([], "")
 
 
 def test_the_pictures_of_the_tests_move():
