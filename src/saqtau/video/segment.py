@@ -82,7 +82,8 @@ class LinkAt(msgspec.Struct, frozen=True, gc=False):
 class Scan(msgspec.Struct, frozen=True):
     """A file, read from its beginning.
 
-    init: bytes of `ftyp` and `moov`, 0 without tracks. head: before the first link. end: that are whole. broken: the closing box tells another story than the links. `digest` of links and `segment.chain` are empty unless
+    init: bytes of `ftyp` and `moov`, 0 without tracks. head: before the first link. end: that are whole.
+    broken: the closing box tells another story than the links. `digest` of links and `segment.chain` are empty unless
     the file was followed.
     """
 
