@@ -2,6 +2,7 @@
 
 from contextlib import aclosing
 
+import nats.js.errors
 import pytest
 
 from saqtau.engine import journal
@@ -29,6 +30,43 @@ async def test_a_partition_is_replayed_in_order_from_the_committed_offset(js):
                 break
     assert [int(message.data) for message in seen] == list(range(11, 30, 2))
     assert [message.sequence for message in seen] == [n + 1 for n in range(11, 30, 2)]
+
+
+class Unheard:
+    """A JetStream whose consumers are out of reach at first, as on a cluster right after one was made."""
+
+    def __init__(self, js, times):
+        self._js, self._times = js, times
+
+    def __getattr__(self, name):
+        return getattr(self._js, name)
+
+    async def pull_subscribe_bind(self, *args):
+        source = await self._js.pull_subscribe_bind(*args)
+        fetch = source.fetch
+
+        async def reached(*args, **kwargs):
+            if self._times:
+                self._times -= 1
+                raise nats.js.errors.ServiceUnavailableError
+            return await fetch(*args, **kwargs)
+
+        source.fetch = reached
+        return source
+
+
+async def test_a_consumer_that_our_node_has_not_heard_of_yet_is_asked_again(js):
+    await journal.publish(js, "reads.1", b"a", "id-1")
+    async with aclosing(journal.replay(Unheard(js, 3), READS, 1, after=0)) as batches:
+        assert [message.data for message in await anext(batches)] == [b"a"]
+
+
+async def test_a_consumer_that_never_comes_into_reach_is_told(js, monkeypatch):
+    monkeypatch.setattr(journal, "UNHEARD", 2)
+    async with aclosing(journal.replay(Unheard(js, 100), READS, 1, after=0)) as batches:
+        with pytest.raises(Refused) as refused:
+            await anext(batches)
+    assert refused.value.fields == {"journal": "unavailable"}
 
 
 async def test_a_full_journal_refuses_what_is_new_and_keeps_what_is_old(js, engine):

@@ -20,6 +20,7 @@ from saqtau.kernel.errors import Kind, Refused
 
 PARTITIONS = 64
 PATIENCE = 20.0  # s a publisher tries again with the same id: a new leader takes 4 to 9 s
+UNHEARD = 100  # times, 50 ms apart, that a consumer just made may be out of the reach of our own node
 _WORTH_A_BATCH = 8
 REMEMBERED = 120.0  # s the server remembers ids; longer than any publisher's patience
 
@@ -216,7 +217,7 @@ async def replay(
         source = await js.pull_subscribe_bind(made.name, stream.name)
     except (OSError, TimeoutError, nats.errors.Error) as error:
         raise Refused(Kind.UNAVAILABLE, f"stream {stream.name}: {error}", journal="unavailable") from error
-    delivered = 0
+    delivered = unheard = 0
     try:
         while True:
             try:
@@ -225,6 +226,14 @@ async def replay(
                 # silence or a consumer that is gone with its server? Only the latter is an error
                 await _still_there(js, stream, made.name)
                 yield []
+                continue
+            except nats.js.errors.ServiceUnavailableError as error:
+                # one node has made the consumer, and ours has not heard yet where it is to be asked
+                await _still_there(js, stream, made.name)
+                unheard += 1
+                if unheard > UNHEARD:
+                    raise Refused(Kind.UNAVAILABLE, f"stream {stream.name}: {error}", journal="unavailable") from error
+                await asyncio.sleep(0.05)
                 continue
             except (OSError, nats.errors.Error) as error:
                 raise Refused(Kind.UNAVAILABLE, f"stream {stream.name}: {error}", journal="unavailable") from error
