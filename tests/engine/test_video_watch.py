@@ -18,7 +18,10 @@ NOW = Instant(1_790_000_000_000 // HOUR * HOUR)
 DESKS = gather(*discover("saqtau.desks"))
 SUPERVISOR = Actor("supervisor1", "custody_supervisor", regions=frozenset({2}))
 _count = itertools.count()
-_TABLES = "item, outbox, video_gap, video_segment, video_hour, video_health, video_disable, video_hold, video_volume, video_camera"
+_TABLES = (
+    "item, outbox, video_gap, video_segment, video_hour, video_health, video_disable, video_hold, video_volume, "
+    "video_camera"
+)
 
 
 def ids():
@@ -35,12 +38,12 @@ async def pool(database, pg_owner):
         yield made
 
 
-async def camera(pool, code, place="penal_colony", recorded=NOW):
+async def camera(pool, code, place="penal_colony", recorded=NOW, added=NOW - 90 * HOUR):
     site = "square" if place in {"street", "school"} else "colony"
     await pool.execute(
         """insert into video_camera (id, site, name, region, place, lat, lon, address, keep_days, added, added_by)
            values ($1, $2, $1, 2, $3, 43.2, 76.9, 'rtsp://camera.example/1', 90, $4, 'import')""",
-        code, site, place, NOW - 90 * HOUR,
+        code, site, place, added,
     )  # fmt: skip
     if recorded is not None:
         await record(pool, code, NOW - 5 * MINUTE, recorded)
@@ -122,6 +125,19 @@ async def test_a_camera_that_never_sent_anything_is_dark_since_it_was_entered(po
     await camera(pool, "c1", recorded=None)
     await look(pool)
     assert len(await items(pool)) == 1
+
+
+async def test_a_camera_that_was_just_entered_has_two_minutes_to_its_first_picture(pool):
+    await camera(pool, "c1", recorded=None, added=NOW - MINUTE)
+    await camera(pool, "c2", added=NOW - MINUTE)
+    states = bytes([0] * 59 + [MinuteState.UNEXPLAINED])
+    await pool.execute("insert into video_hour (camera, hour, minutes) values ('c2', $1, $2)", NOW - HOUR, states)
+    await look(pool)
+    assert await items(pool) == []
+    await record(pool, "c2", NOW, NOW + 3 * MINUTE)
+    await look(pool, Instant(NOW + 2 * MINUTE))
+    ((_, _, _, data, _),) = await items(pool)
+    assert (data["camera"], data["dark_since"]) == ("c1", NOW - MINUTE)
 
 
 async def test_the_picture_that_comes_back_is_told_with_the_end_of_its_gap(pool):

@@ -27,6 +27,8 @@ PATIENCE: Final = {"street": MINUTE, "school": MINUTE, "police_office": 10 * SEC
 """How long a picture may be away before anybody is told. With the pace of this watch the prosecutor has it in 60 s."""
 STALE: Final = 30 * SECOND
 """A recorder that lives tells of each camera's newest picture more often than this."""
+COMING: Final = 2 * MINUTE
+"""From being entered to the first picture: somebody still stands on the ladder."""
 LONGEST_FILE: Final = 15 * MINUTE
 """No file of a camera lasts so long: a living camera has one that began since."""
 BEARABLE: Final = 5 * SECOND
@@ -58,7 +60,7 @@ _DARK: Final = f"""
         and not exists (select from video_gap g where g.camera = c.id and g.ended is null)
     union all
     select {_PLACE}, c.added, 'source_silent', null from video_camera c
-    where c.retired is null and c.added < $1::bigint - {STALE} and {_NOT_OFF}
+    where c.retired is null and c.added < $1::bigint - {COMING} and {_NOT_OFF}
         and not exists (select from video_segment v where v.camera = c.id)
         and not exists (select from video_deleted v where v.camera = c.id)
         and not exists (select from video_gap g where g.camera = c.id and g.ended is null)
@@ -83,7 +85,7 @@ _SHORT: Final = f"""
     order by g.began limit {AT_ONCE}
 """  # noqa: S608
 _MINUTES: Final = f"""
-    select {_PLACE}, m.hour, m.minutes from video_hour m
+    select {_PLACE}, m.hour, m.minutes, c.added from video_hour m
     join video_camera c on c.id = m.camera and c.place = any($2::text[])
     where m.hour > $1::bigint - {LOOKED_BACK} and position('\\x05'::bytea in m.minutes) > 0 limit {AT_ONCE}
 """  # noqa: S608
@@ -235,7 +237,8 @@ def _unexplained(
     for row in rows:
         for run in runs(row["hour"], row["minutes"], MinuteState.UNEXPLAINED):
             ended = run.ended if run.ended is not None else now
-            if not any(low < ended and run.began < high for low, high in spans.get(row["camera"], ())):
+            known = run.began >= row["added"] + COMING or ended > row["added"] + 2 * COMING
+            if known and not any(low < ended and run.began < high for low, high in spans.get(row["camera"], ())):
                 plain = dict(row) | {"since": run.began, "until": ended, "kind": "unexplained"}
                 found.append(state(plain, CameraCondition.DARK))
     return found
