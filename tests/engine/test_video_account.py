@@ -84,7 +84,7 @@ async def test_a_camera_that_records_is_told_minute_by_minute(pool):
     counted = await Account(pool).round(NOW)
     assert await told(pool, 22, 31) == [U, U, R, R, R, R, R, R, U, U]
     assert (counted.cameras, counted.expected, counted.recorded) == (
-        1, {(2, "penal_colony"): 6 * MINUTE}, {(2, "penal_colony"): 6 * MINUTE},
+        1, {(2, "penal_colony"): 5 * MINUTE}, {(2, "penal_colony"): 5 * MINUTE},
     )  # fmt: skip
 
 
@@ -94,8 +94,9 @@ async def test_a_pulled_plug_is_unexplained_as_soon_as_its_minute_is_over(pool):
     await gap(pool, at(28, 30))
     counted = await Account(pool).round(NOW)
     assert await told(pool, 26, 30) == [R, R, X, X, U]
-    assert counted.unexplained == {(2, "penal_colony"): 2}
+    assert counted.unexplained == {(2, "penal_colony"): 1}
     assert counted.recorded == {(2, "penal_colony"): 4 * MINUTE + 30 * SECOND}
+    assert counted.expected == {(2, "penal_colony"): 5 * MINUTE}
 
 
 async def test_a_minute_waits_for_its_recorders_word_and_then_no_longer(pool):
@@ -118,7 +119,18 @@ async def test_figures_count_each_minute_once(pool):
     for seconds in (0, 10, 50, 60, 119, 180):
         counted = await account.round(Instant(NOW + seconds * SECOND))
         sums += counted.expected.get((2, "penal_colony"), 0)
-    assert sums == (6 + 3) * MINUTE
+    assert sums == (5 + 3) * MINUTE
+
+
+async def test_a_minute_whose_recorder_has_died_is_counted_too(pool):
+    await camera(pool)
+    await record(pool, at(0), at(29))
+    account, expected, lost = Account(pool), 0, 0
+    for seconds in range(0, 130, 10):
+        counted = await account.round(Instant(NOW + seconds * SECOND))
+        expected += counted.expected.get((2, "penal_colony"), 0)
+        lost += counted.unexplained.get((2, "penal_colony"), 0)
+    assert (expected, lost) == (7 * MINUTE, 2)
 
 
 async def test_a_camera_that_was_switched_off_with_a_reason_is_in_maintenance(pool):
@@ -132,6 +144,15 @@ async def test_a_camera_that_was_switched_off_with_a_reason_is_in_maintenance(po
     counted = await Account(pool).round(NOW)
     assert await told(pool, 26, 30) == [R, M, M, M, U]
     assert counted.expected == counted.recorded == {(2, "penal_colony"): 3 * MINUTE}
+
+
+async def test_a_camera_is_expected_from_its_first_second_on(pool):
+    await camera(pool, added=at(27, 58))
+    await record(pool, at(27, 59), at(31))
+    counted = await Account(pool).round(NOW)
+    assert await told(pool, 26, 30) == [U, P, R, R, U]
+    assert counted.expected == {(2, "penal_colony"): MINUTE + 2 * SECOND}
+    assert counted.recorded == {(2, "penal_colony"): MINUTE + SECOND}
 
 
 async def test_what_a_person_explains_is_told_again_however_old(pool):

@@ -117,6 +117,7 @@ _boxes = msgspec.json.Decoder(list[Box])
 class Counted(msgspec.Struct):
     """What a round counted over the minutes that are over: milliseconds expected and recorded, by (region, place)."""
 
+    until: Instant
     cameras: int = 0
     told: int = 0  # hours of cameras that have changed
     expected: dict[tuple[int, str], int] = {}
@@ -139,13 +140,14 @@ class Account:
 
     def __init__(self, pool: Any) -> None:
         self._pool = pool
-        self._told_to: Instant | None = None  # the last minute whose share was counted
+        self._told_to: Instant | None = None  # up to where shares were counted
         self._mark: Instant | None = None  # changes before this have been told
 
     async def round(self, now: Instant) -> Counted:
         """Tell what is young, and what was changed since the last round. Raises Refused(UNAVAILABLE)."""
         last = Instant(now - now % MINUTE)
-        counted = Counted()
+        # a minute that still waits for its recorder's word is counted in a later round
+        counted = Counted(until=Instant((now - WAITED) // MINUTE * MINUTE))
         with refusals():
             async with self._pool.acquire() as pg, pg.transaction():
                 if not await pg.fetchval("select pg_try_advisory_xact_lock(23170, 1)"):
@@ -156,7 +158,7 @@ class Account:
                 for camera, low, high in await _changed(pg, Instant(began - MINUTE), now):
                     await recount(pg, camera, low, high, now)
                 self._mark = now
-        self._told_to = last
+        self._told_to = counted.until
         return counted
 
     async def _tell(
@@ -181,9 +183,11 @@ class Account:
             if state == MinuteState.UNKNOWN or (self._told_to is not None and at < self._told_to):
                 continue
             end = Instant(at + MINUTE)
+            if end > counted.until:
+                break
             share = recorded(at, end, facts.segments, facts.gaps)
             due = state not in {MinuteState.MAINTENANCE, MinuteState.MASKED}
-            counted.expected[key] = counted.expected.get(key, 0) + (MINUTE if due else share)
+            counted.expected[key] = counted.expected.get(key, 0) + (end - max(at, row["added"]) if due else share)
             counted.recorded[key] = counted.recorded.get(key, 0) + share
             counted.unexplained[key] = counted.unexplained.get(key, 0) + (state == MinuteState.UNEXPLAINED)
 

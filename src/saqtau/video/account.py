@@ -88,7 +88,8 @@ def minutes(
         (MinuteState.EXPLAINED, _united(_ends(explained, last), began, last)),
         (MinuteState.EXPIRED, _united(expired, began, last)),
     )
-    missing = without([(began, last)], present)
+    # nobody answers for the seconds before a camera was known
+    missing = without([(began if known is None else max(began, min(known, last)), last)], present)
     bare = missing
     for _, excused in excuses:
         bare = without(bare, excused)

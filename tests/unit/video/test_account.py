@@ -94,8 +94,11 @@ def test_minutes_before_the_camera_was_known_and_after_the_recorders_last_word_a
     assert told(4, [span(0, 180)], known=at(60), told=at(180)) == [U, R, R, U]
 
 
-def test_a_known_camera_answers_for_the_minute_in_which_it_was_entered():
+def test_a_camera_answers_from_the_second_in_which_it_was_entered():
     assert told(2, [], known=at(90)) == [U, X]
+    assert told(2, [span(91, 120)], known=at(90)) == [U, P]
+    assert told(2, [span(90.2, 120)], known=at(90)) == [U, R]
+    assert told(2, [span(98, 120)], known=at(90)) == [U, X]
 
 
 def test_minutes_begin_at_minutes_and_end_within_reason():
