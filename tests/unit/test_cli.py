@@ -19,7 +19,7 @@ VERBS = (
     ("user", "link"), ("user", "unlink"),
     ("user", "take-keys"), ("report",), ("witness",), ("witness", "init"), ("witness", "add-log"), ("witness", "run"),
     ("camera",), ("camera", "add"), ("camera", "list"), ("camera", "disable"), ("camera", "enable"),
-    ("camera", "retire"), ("camera", "plug"), ("camera", "unplug"),
+    ("camera", "retire"), ("camera", "plug"), ("camera", "unplug"), ("camera", "find"), ("camera", "ask"),
     ("witness", "key"), ("witness", "policy"), ("witness", "logs"), ("witness", "evidence"),
     ("policy",), ("policy", "list"),
     ("policy", "show"), ("policy", "diff"), ("policy", "propose"), ("policy", "approve"), ("policy", "refuse"),

@@ -10,6 +10,7 @@ import msgspec
 
 from saqtau.bootstrap.admin import enter, import_file, read_file, record
 from saqtau.bootstrap.ground import Ground, ids, now
+from saqtau.devices.rtsp.auth import parse_login
 from saqtau.engine import postgres
 from saqtau.engine.entries import said
 from saqtau.engine.part import Part
@@ -99,8 +100,7 @@ def _camera(ground: Ground, wish: CameraWish, site: Any) -> VideoCamera:
 
 def _keep_credentials(ground: Ground, code: str, source: Path) -> None:
     text = read_file(source).decode("utf-8", "replace").strip()
-    if ":" not in text or "\n" in text:
-        raise Refused(Kind.INVALID, f"{source.name}: one line, user:password", credentials="form")
+    parse_login(text)
     folder = ground.place.secrets / "cameras"
     folder.mkdir(mode=PRIVATE, exist_ok=True)
     write_private(folder / code, text)

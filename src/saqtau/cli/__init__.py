@@ -8,6 +8,7 @@ import typer
 from rich.console import Console
 from rich.markup import escape
 
+from saqtau.cli import camera_asking as _camera_asking  # noqa: F401 - adds its verbs to those of cameras
 from saqtau.cli import user_keys, witness
 from saqtau.cli.camera import verbs as camera_verbs
 from saqtau.cli.policy import verbs as policy_verbs
