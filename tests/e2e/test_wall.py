@@ -128,6 +128,8 @@ async def test_the_wall_follows_the_incident_that_is_opened_in_the_other_window(
             await room.get_by_role("button", name=re.compile("^Wall")).click()
         wall = await opening.value
         await plays(wall, STREET)
+        await expect(wall.get_by_role("navigation")).to_have_count(0)  # all of the window is pictures
+        assert await barriers(wall) == []
         await room.bring_to_front()
         await room.locator(f"[data-item='{item.id}']").click()
         await wall.bring_to_front()
@@ -176,3 +178,40 @@ async def test_an_inspector_plays_what_was_recorded_for_a_case_and_is_told_what_
     found = await filmed.house.closed(2, viewer="inspector", action="recording.play")
     assert {(entry["case"], entry["object"]) for entry in found} == {("УД-12/2026", "SCHOOL")}
     assert sum(entry["delivered"] for entry in found) > 50_000
+
+
+async def test_an_administrator_adds_a_camera_by_its_address_and_switches_it_off_and_sees_no_picture(browser, filmed):
+    async with visit(browser, filmed, "/#/cameras") as page:
+        await log_in(page, "administrator")
+        await page.get_by_role("button", name="Add a camera").click()
+        dialog = page.get_by_role("dialog", name="Add a camera")
+        await dialog.get_by_label("Address of the stream").fill("rtsp://127.0.0.1:8554/yard/new")
+        name = f"N{filmed.house.parts.clock() % 10**9}"
+        await dialog.get_by_label("Number").fill(name)
+        await dialog.get_by_label("Name", exact=True).fill("Жаңа камера")
+        await dialog.get_by_label("Site").fill("S1")
+        await dialog.get_by_label("Place").select_option("school")
+        assert await dialog.get_by_label("Room").locator("option").all_inner_texts() == [
+            "None", "Hall", "Corridor", "Cell", "Interview room", "Duty desk", "Yard",
+        ]  # fmt: skip
+        await dialog.get_by_label("Region").fill("2")
+        await dialog.get_by_label("Days kept").fill("3")
+        await dialog.get_by_label("Reason").fill("ordered by the department, letter 12 of 24 November")
+        assert await barriers(page) == []
+        await dialog.get_by_role("button", name="Add and record").click()
+        await expect(dialog.get_by_role("alert")).to_contain_text("Days kept: 30-90")
+        await dialog.get_by_label("Days kept").fill("30")
+        await dialog.get_by_role("button", name="Add and record").click()
+        await expect(page.get_by_role("heading", name="Жаңа камера")).to_be_visible()
+        assert await page.locator("video").count() == 0
+        await page.get_by_role("button", name="Switch off").click()
+        dialog = page.get_by_role("dialog", name=re.compile("^Switch off"))
+        await dialog.get_by_label("Reason").fill("the roof below it is repaired until Friday")
+        assert await barriers(page) == []
+        await dialog.get_by_role("button", name="Switch off").click()
+        await expect(page.get_by_role("article")).to_contain_text("Switched off")
+        assert await barriers(page) == []
+    row = await filmed.house.owner.fetchrow("select by, why, ended from video_disable where camera = $1", name)
+    assert (row["by"], row["why"], row["ended"]) == ("administrator", "the roof below it is repaired until Friday", None)
+    (added, off) = (await filmed.house.closed(2, viewer="administrator", action="camera.manage", object=name))[-2:]
+    assert [entry["told"]["done"] for entry in (added, off)] == ["added", "disabled"]

@@ -2,8 +2,8 @@
 import type { Instant } from '../types';
 import { readCameras, type VideoCamera } from './ask';
 
-const EVERY = 5_000;
-export const PROMISE = 20_000; // ms after which the list is old
+const EVERY = 5_000; // ms; of a long list, longer: a country's cameras are not read every five seconds
+const LONGEST = 60_000;
 
 let list = $state.raw<VideoCamera[]>([]);
 let loaded = $state(false);
@@ -12,7 +12,9 @@ let heard = $state(0);
 let skew = 0;
 let now = $state(Date.now());
 let readers = 0;
-let timer: ReturnType<typeof setInterval> | undefined;
+let turn = 0; // of keeping: an answer that comes late begins no second round
+let pause = EVERY;
+let timer: ReturnType<typeof setTimeout> | undefined;
 let ticker: ReturnType<typeof setInterval> | undefined;
 
 export const cameras = {
@@ -25,16 +27,18 @@ export const cameras = {
 	/** Server time to the millisecond, for what is measured. */
 	exact: (): Instant => Date.now() + skew,
 	/** Server time when they were last heard of, when that is too long ago. */
-	get old(): Instant | null { return loaded && now - heard > PROMISE ? heard + skew : null; },
+	get old(): Instant | null { return loaded && now - heard > 4 * pause ? heard + skew : null; },
 	one: (id: string): VideoCamera | undefined => list.find((camera) => camera.id === id)
 };
 
 /** Read them now. */
 export async function look(): Promise<void> {
+	const began = Date.now();
 	try {
 		const found = await readCameras();
 		skew = found.now - Date.now();
 		heard = Date.now();
+		pause = Math.min(LONGEST, Math.max(EVERY, 10 * (heard - began), 10 * found.cameras.length));
 		list = found.cameras;
 		loaded = true;
 		error = null;
@@ -46,13 +50,17 @@ export async function look(): Promise<void> {
 /** Keep the list fresh until the returned function is called. */
 export function keep(): () => void {
 	if (!readers++) {
-		void look();
-		timer = setInterval(() => document.hidden || void look(), EVERY);
+		const mine = ++turn;
+		const again = async (): Promise<void> => {
+			if (!document.hidden) await look();
+			if (readers && mine === turn) timer = setTimeout(() => void again(), pause);
+		};
+		void again();
 		ticker = setInterval(() => (now = Date.now()), 1_000);
 	}
 	return () => {
 		if (--readers) return;
-		clearInterval(timer);
+		clearTimeout(timer);
 		clearInterval(ticker);
 	};
 }

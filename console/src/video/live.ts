@@ -34,8 +34,8 @@ export interface Shown {
 
 const PAUSES = [300, 1_000, 2_000, 5_000];
 const STALLED = 2_500; // ms without a new picture: a tile that stands still must not look alive
-const FINAL = new Set([4400, 4401, 4403, 4404]);
-const KINDS: Record<number, Kind> = { 4400: 'invalid', 4401: 'unauthenticated', 4403: 'denied', 4404: 'not_found' };
+const FINAL = new Set([4400, 4401, 4403, 4404, 4429]);
+const KINDS: Record<number, Kind> = { 4400: 'invalid', 4401: 'unauthenticated', 4403: 'denied', 4404: 'not_found', 4429: 'too_many' };
 
 function refusalOf(event: CloseEvent): Refusal {
 	let body: { kind?: Kind; fields?: Facts; message?: string } = {};

@@ -152,7 +152,7 @@ def check_days(camera: VideoCamera, least: int, most: int) -> None:
     """Refuse (INVALID, `keep_days`) a camera kept shorter or longer than such a place is. Days, both included."""
     if not least <= camera.keep_days <= most:
         told = f"{least}..{most} days at a {camera.place.value}"
-        raise Refused(Kind.INVALID, f"camera {camera.id}: pictures are kept {told}", keep_days=told)
+        raise Refused(Kind.INVALID, f"camera {camera.id}: pictures are kept {told}", keep_days=f"{least}-{most}")
 
 
 class Unit(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
