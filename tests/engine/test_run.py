@@ -46,10 +46,10 @@ async def test_it_comes_up_heals_and_stops_without_orphans(home):
     process = home.start()
     await up(home, process)
     health = home.health()
-    assert set(health) == {"postgres", "nats", "worker-1", "notary", "intake", "web"}
+    assert set(health) == {"postgres", "nats", "worker-1", "notary", "recorder-1", "health", "intake", "web"}
     assert {one["state"] for one in health.values()} == {"up"}
 
-    for name in ("web", "worker-1"):
+    for name in ("web", "worker-1", "recorder-1"):
         os.kill(health[name]["pid"], signal.SIGKILL)
         await until(
             lambda name=name: home.health()[name]["state"] == "up" and home.health()[name]["starts"] == 2,
