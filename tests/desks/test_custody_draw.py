@@ -1,6 +1,10 @@
 """Chance chooses what the prosecutor looks through, and whoever has the checkpoint draws the same."""
 
+import base64
+import contextlib
 import hashlib
+import io
+from pathlib import Path
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -52,3 +56,22 @@ def test_what_is_drawn_lies_in_the_day_and_is_of_a_camera_that_is_there(seed, ca
         assert one.camera in cameras
         assert BEGAN <= one.began < one.ended <= BEGAN + length
         assert one.ended - one.began == STRETCH
+
+
+def test_the_few_lines_of_the_overseers_page_draw_the_same():
+    page = (Path(__file__).parents[2] / "docs" / "oversee" / "custody.md").read_text("utf-8")
+    lines = page.partition("```python\n")[2].partition("```")[0]
+    given = {
+        "<root of the seed>": base64.b64encode(root(1)).decode(),
+        "colony-7": "colony",
+        "1795474800000": str(BEGAN),
+        '["c-01", "c-02", "c-03"]': str(CAMERAS),
+    }
+    for said, meant in given.items():
+        assert said in lines
+        lines = lines.replace(said, meant)
+    told = io.StringIO()
+    with contextlib.redirect_stdout(told):
+        exec(lines, {})
+    drawn = draw(root(1), "colony", "penal_colony", CAMERAS, BEGAN, ENDED)
+    assert told.getvalue().splitlines() == [f"{one.camera} {one.began}" for one in drawn]
