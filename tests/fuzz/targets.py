@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from tests.fuzz.camera import CAMERA
 from tests.fuzz.ledger import LEDGER
 from tests.fuzz.verifying import VERIFYING
 from tests.fuzz.video import VIDEO
@@ -77,5 +78,8 @@ TARGETS = {
     "location": (may_refuse(location), [path.read_bytes() for path in sorted((DATA / "owntracks").glob("*.json"))]),
     "plate": (may_refuse(plate), [b"123 ABC 02", "123А?С02".encode()]),
     "key": (may_refuse(load_key), [PUBLIC]),
-    **{name: (may_refuse(function), seeds) for name, (function, seeds) in {**LEDGER, **VERIFYING, **VIDEO}.items()},
+    **{
+        name: (may_refuse(function), seeds)
+        for name, (function, seeds) in {**LEDGER, **VERIFYING, **VIDEO, **CAMERA}.items()
+    },
 }

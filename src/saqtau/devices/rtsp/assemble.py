@@ -31,11 +31,11 @@ class VideoTrack:
     lost: packets so far. pictures: given out so far. highest: sequence number with its turns, for the reports.
     """
 
-    def __init__(self, codec: Codec, sets: tuple[bytes, ...], audio: Audio | None, *, live: bool = True) -> None:
+    def __init__(self, codec: Codec, sets: tuple[bytes, ...], audio: Audio | None) -> None:
         self.lost = self.pictures = 0
         self.ssrc: int | None = None
         self._h264 = codec is Codec.H264
-        self._codec, self._audio, self._live = codec, audio, live
+        self._codec, self._audio = codec, audio
         self._sets = {_identity(codec, one): one for one in sets if one and is_set(codec, one)}
         self._parameters: Parameters | None = None
         self._turns = 0
@@ -315,7 +315,7 @@ class VideoTrack:
             moved = (self._ts - self._last + TURN // 2) % TURN - TURN // 2
             elapsed = received - self._time_at
             apart = abs(moved * 1000 // VIDEO_CLOCK - elapsed)
-            if self._anew or (self._live and apart > LEAP < abs(moved * 1000 // VIDEO_CLOCK)):
+            if self._anew or apart > LEAP < abs(moved * 1000 // VIDEO_CLOCK):
                 # the source counts from somewhere else now: time goes on as our clock does
                 moved = max(1, elapsed * VIDEO_CLOCK // 1000)
             self._time += moved

@@ -6,8 +6,6 @@ from collections.abc import Callable, Mapping
 from typing import Never
 from urllib.parse import SplitResult, urlsplit
 
-import msgspec
-
 from saqtau.devices.rtsp.assemble import VideoTrack
 from saqtau.devices.rtsp.assemble_sound import SoundTrack
 from saqtau.devices.rtsp.auth import Login, parse_login
@@ -24,17 +22,11 @@ LOOKS = 4  # in the time of a silence
 REPORT_EACH = 5.0  # s between receiver reports
 
 
-class Range(msgspec.Struct, frozen=True):
-    """What to play from a camera's own store: the value of the Range header, e.g. `clock=20261123T100000.000Z-`."""
-
-    header: str
-
-
 async def play(
     address: str, *, credentials: str | None, audio: bool, clock: Clock, on_units: Callable[[list[Unit]], None],
-    trust: ssl.SSLContext | None = None, silence: float = 10.0, stored: Range | None = None,
+    trust: ssl.SSLContext | None = None, silence: float = 10.0,
 ) -> Never:  # fmt: skip
-    """As `source.play`. stored: play this range of the camera's own store, as fast as it is read."""
+    """As `source.play`."""
     login = parse_login(credentials) if credentials is not None else None
     for _ in range(REDIRECTS + 1):
         place = _place(address)
@@ -44,7 +36,7 @@ async def play(
             if isinstance(description, str):
                 address = _redirected(place, description)
                 continue
-            await _play(connection, base, description, audio=audio, silence=silence, stored=stored)
+            await _play(connection, base, description, audio=audio, silence=silence)
         except TimeoutError as error:
             raise Refused(Kind.UNAVAILABLE, f"{place.hostname}: no answer in {PATIENCE:g} s", stream="lost") from error
         finally:
@@ -106,26 +98,21 @@ async def _describe(connection: Connection, address: str) -> tuple[str, Descript
     return base, parse_description(reply.body.decode("utf-8", "replace"))
 
 
-async def _play(
-    connection: Connection, base: str, offered: Description, *, audio: bool, silence: float, stored: Range | None
-) -> Never:
-    heard, extra = offered.heard if audio else None, {"Require": "onvif-replay"} if stored else {}
-    video = offered.video
-    reply = await connection.ask("SETUP", control_address(base, video.control), {"Transport": _transport(0), **extra})
+async def _play(connection: Connection, base: str, offered: Description, *, audio: bool, silence: float) -> Never:
+    heard, video = offered.heard if audio else None, offered.video
+    reply = await connection.ask("SETUP", control_address(base, video.control), {"Transport": _transport(0)})
     _accepted(reply, "SETUP")
     session, lives = _session(reply)
     channel = _channel(reply, 0)
     if heard is not None:
-        headers = {"Transport": _transport(2), "Session": session, **extra}
+        headers = {"Transport": _transport(2), "Session": session}
         reply = await connection.ask("SETUP", control_address(base, heard.control), headers)
         if reply.status != 200:
             heard = None  # pictures without sound are better than none
-    track = VideoTrack(video.codec, video.sets, heard.audio if heard else None, live=stored is None)
+    track = VideoTrack(video.codec, video.sets, heard.audio if heard else None)
     sound = SoundTrack(heard) if heard else None
     connection.tracks(channel, track, _channel(reply, 2) if heard else None, sound)
     headers = {"Session": session, "Range": "npt=0.000-"}
-    if stored is not None:
-        headers |= {**extra, "Range": stored.header, "Rate-Control": "no"}
     whole = control_address(base, offered.control)
     _accepted(await connection.ask("PLAY", whole, headers), "PLAY")
     connection.leaving = ("TEARDOWN", whole, {"Session": session})
