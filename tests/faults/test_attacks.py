@@ -22,8 +22,9 @@ from saqtau.engine import ledger_read, migrate, postgres
 from saqtau.engine.journal import LATE
 from saqtau.engine.keys import Keys, Signers
 from saqtau.engine.late import Late
-from saqtau.engine.ledger import ACCESS, Draft, Ledger
-from saqtau.kernel.clock import DAY, Instant
+from saqtau.engine.ledger import ACCESS, EVIDENCE, Draft, Ledger
+from saqtau.engine.ledger_open import read_open
+from saqtau.kernel.clock import DAY, HOUR, MINUTE, Instant
 from saqtau.kernel.errors import Kind, Refused
 from saqtau.ledger.checkpoint import parse
 from saqtau.ledger.leaf import Leaf, LeafClass, canonical, encode_leaf
@@ -31,6 +32,7 @@ from saqtau.ledger.note import ED25519, cosign, parse_note
 from saqtau.ledger.policy import of_keys
 from saqtau.ledger.tiles import ENTRIES, TilePath, pack_entries, unpack_entries
 from saqtau.ledger.tree import WIDTH, leaf_hashes, row_widths, subtree_root
+from saqtau.ledger.witness import opened as overseers
 from saqtau.ledger.witness.mirror import Mirror
 from saqtau.ledger.witness.request import compose_request
 
@@ -59,10 +61,10 @@ def witness(tmp_path_factory):
 class House:
     """The police's side: a database and the key of its log, and what leaves it: feeds and what is served."""
 
-    def __init__(self, server, folder, witness, authority):
+    def __init__(self, server, folder, witness, authority, kind=ACCESS):
         self.server, self.folder, self.witness = server, folder, witness
         self.signers = Signers(authority, SEED)
-        self.origin = f"{authority}/02/access/{time.gmtime().tm_year}"
+        self.origin = f"{authority}/02/{kind}/{time.gmtime().tm_year}"
         self.vkey = self.signers.signer(self.origin).vkey(ED25519)
         self.policy = folder / "oversight.policy"
         self.policy.write_bytes(of_keys({self.vkey: None}, {witness.vkey: None}, 1).text())
@@ -418,3 +420,114 @@ async def test_police_and_witness_together_are_found_only_by_whoever_kept_a_chec
         printed.root.hex(),
     )  # fmt: skip
     assert "the log was rewritten, or it is a fork" in told
+
+
+# cameras that watch the police
+
+
+class Films:
+    """A colony whose recorder enters its minutes, and the overseer's copy of them."""
+
+    def __init__(self, house):
+        self.house = house
+        self.began = Instant(now() // HOUR * HOUR - DAY)
+        self.seen = 0
+
+    def at(self, number):
+        return Instant(self.began + number * MINUTE)
+
+    def minute(self, number, recorded=MINUTE, last=None, chain="a"):
+        line = {
+            "camera": "c1", "last": number if last is None else last, "chain": chain * 64, "bytes": 1, "frames": 1,
+            "recorded_ms": recorded,
+        }  # fmt: skip
+        record = {
+            "v": 1, "kind": "minute", "at": self.at(number), "until": self.at(number + 1), "region": 2,
+            "site": "colony", "cameras": [line],
+        }  # fmt: skip
+        return Draft(EVIDENCE, 2, LeafClass.SEGMENT, "evidence_1y", record, None)
+
+    async def enter(self, *drafts):
+        """The police enter minutes; the witness cosigns."""
+        async with self.house.at_work() as (_, ledger):
+            await ledger.append_all(drafts)
+        assert await self.house.feed(self.seen) == 200
+        self.seen += len(drafts)
+
+    async def copy(self, when):
+        """What the witness's office copies at that instant: leaves, and the records that are open."""
+        served = await self.house.served(f"served {self.seen}")
+        place = mirror(self.house, served)
+        overseers.arrived(place, when, self.seen)
+        async with self.house.at_work() as (pool, _):
+            keys = Keys(self.house.folder / "keys")
+            first = overseers.next_of(place)
+            records = await read_open(pool, keys, self.house.origin, first) if first < self.seen else []
+        overseers.keep(place, first, self.seen, records)
+        return place
+
+    def counted(self, place):
+        """`saqtau verify dark` as the overseer types it: its lines."""
+        since = time.strftime("%Y-%m-%dT%H:%M", time.gmtime(self.began / 1000))
+        words = ["verify", "dark", str(place), "--policy", str(self.house.policy), "--since", since]
+        return CliRunner().invoke(cli.app, words).stdout.splitlines()
+
+
+@pytest.fixture
+async def films(fresh, witness, tmp_path):
+    """Ten whole minutes of a camera in a cell, cosigned and copied."""
+    house = House(fresh, tmp_path, witness, f"{secrets.token_hex(4)}.test", EVIDENCE)
+    witness.watch(house.vkey)
+    made = Films(house)
+    await made.enter(*(made.minute(number) for number in range(10)))
+    place = await made.copy(made.at(10))
+    assert "10 minutes, 10 recorded, 0 partly, 0 DARK, 0 WITHOUT A WORD" in "\n".join(made.counted(place))
+    return made
+
+
+async def test_dark_minutes_painted_over_in_the_account(films):
+    await films.enter(films.minute(10, 0, last=9), films.minute(11, 0, last=9), films.minute(12))
+    await films.house.admin("insert into site (id, name, region, lat, lon) values ('colony', 'Colony', 2, 51.2, 71.4)")
+    await films.house.admin(
+        """insert into video_camera (id, site, name, region, place, lat, lon, address, keep_days, added, added_by)
+           values ('c1', 'colony', 'Cell', 2, 'penal_colony', 51.2, 71.4, 'rtsp://camera.example', 90, $1, 'a.b')""",
+        films.began,
+    )
+    await films.house.admin(
+        "insert into video_hour (camera, hour, minutes) values ('c1', $1, $2)", films.began, bytes([1]) * 13 + bytes(47)
+    )
+    said = "\n".join(films.counted(await films.copy(films.at(13))))
+    assert "13 minutes, 11 recorded, 0 partly, 2 DARK" in said
+
+
+async def test_an_outage_about_which_nothing_was_entered(films):
+    await films.enter(films.minute(40))
+    said = "\n".join(films.counted(await films.copy(films.at(41))))
+    assert "41 minutes, 11 recorded, 0 partly, 0 DARK, 30 WITHOUT A WORD" in said
+
+
+async def test_minutes_entered_when_the_story_is_ready(films):
+    await films.enter(films.minute(200))
+    await films.copy(films.at(201))
+    await films.enter(*(films.minute(number, last=9) for number in range(10, 12)), films.minute(202))
+    told = [line for line in films.counted(await films.copy(films.at(203))) if "DOES NOT HOLD" in line]
+    assert len(told) == 2
+    assert all("was not entered yet at" in line for line in told)
+
+
+async def test_a_recording_thrown_away_and_begun_anew(films):
+    await films.enter(films.minute(10, last=3, chain="b"))
+    (told,) = [line for line in films.counted(await films.copy(films.at(11))) if "DOES NOT HOLD" in line]
+    assert told.endswith("entry 10: camera c1: its recording goes back from link 9 to 3")
+
+
+async def test_the_record_of_a_dark_minute_withheld_from_the_copy(films):
+    await films.enter(films.minute(10, 0, last=9))
+    newest = "select max(first) from ledger_records where log = (select id from ledger_log where origin = $1)"
+    await films.house.admin(
+        f"delete from ledger_records where first = ({newest}) and log = (select id from ledger_log where origin = $1)",
+        films.house.origin,
+    )
+    said = "\n".join(films.counted(await films.copy(films.at(11))))
+    assert "open: 1 accounts of cameras are not in this copy" in said
+    assert "CANNOT BE CHECKED" in said
