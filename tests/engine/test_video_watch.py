@@ -234,19 +234,35 @@ async def test_footage_that_is_asked_for_is_held_on_every_camera_of_the_place_in
     assert [tuple(row) for row in rows] == [(code, NOW - HOUR, NOW, item.id) for code in ("c1", "c2")]
 
 
-async def test_it_is_held_when_the_recorder_has_acknowledged_every_camera(pool):
-    await camera(pool, "c1")
-    await camera(pool, "c2")
-    await asked(pool)
-    await pool.execute("update video_hold set acknowledged = $1, kept_ms = $2 where camera = 'c1'", NOW, HOUR)
-    await look(pool)
-    assert [one[1] for one in await items(pool)] == ["asked"]
-    await pool.execute("update video_hold set acknowledged = $1, kept_ms = $2 where camera = 'c2'", NOW, 50 * MINUTE)
-    await look(pool)
-    ((_, state, owner, data, _),) = await items(pool)
+async def test_it_is_held_when_the_recorder_has_acknowledged_every_camera_and_says_how_much_there_is(pool):
+    await camera(pool, "c1", recorded=None)
+    await camera(pool, "c2", recorded=None)
+    await record(pool, "c1", NOW - 2 * HOUR, NOW + HOUR)
+    await record(pool, "c2", NOW - 2 * HOUR, NOW - HOUR // 2)
+    await record(pool, "c2", NOW - HOUR // 2, NOW + HOUR)
+    await gap(pool, "c2", NOW - HOUR // 2 - 5 * MINUTE, NOW - HOUR // 2 + 5 * MINUTE)
+    later = Instant(NOW + 6 * SECOND)
+    item = (await asked(pool)).id
+    await pool.execute("update video_hold set acknowledged = $1, kept_ms = 0 where camera = 'c1'", NOW)
+    await look(pool, later)
+    assert await pool.fetchval("select state from item where id = $1", item) == "asked"
+    await pool.execute("update video_hold set acknowledged = $1, kept_ms = 0 where camera = 'c2'", NOW)
+    await look(pool, NOW)
+    assert await pool.fetchval("select state from item where id = $1", item) == "asked", "its last seconds are not told"
+    await look(pool, later)
+    ((state, owner, data),) = [one[1:4] for one in await items(pool) if one[4] == item]
     assert (state, owner) == ("held", "prosecutor")
     assert (data["kept"]["recorded"], data["kept"]["missing"]) == (110 * MINUTE, 10 * MINUTE)
-    assert await look(pool) == []
+    assert await look(pool, later) == []
+
+
+async def test_footage_that_is_not_there_is_the_prosecutors_question(pool):
+    await camera(pool, "c1", recorded=NOW + HOUR)
+    item = (await asked(pool, Instant(NOW - 10 * HOUR))).id
+    await pool.execute("update video_hold set acknowledged = $1, kept_ms = 0", NOW)
+    await look(pool)
+    ((state, data),) = [(one[1], one[3]) for one in await items(pool) if one[4] == item]
+    assert (state, data["kept"]["recorded"]) == ("unheld", 0)
 
 
 async def test_a_tie_to_a_camera_that_is_not_there_leaves_nothing(pool):

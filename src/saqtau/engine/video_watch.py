@@ -114,7 +114,7 @@ async def look(pg: Any, desks: Desks, now: Instant, ids: Ids, calendar: Calendar
             return []
         known = {one.id: one for one in map(items.to_item, await pg.fetch(_OPEN))}
         signals = await _signals(pg, known, now)
-        held = await video_kept.answered(pg)
+        held = await video_kept.answered(pg, now)
         if not signals and not held:
             return []
         chain = Chain(pg, desks, now, ids, calendar)
