@@ -137,7 +137,7 @@ class Fragmenter:
         self._held: _Picture | None = None
         self._first: _Picture | None = None
         self._samples: list[Sample] = []
-        self._latest = 0  # time stamp
+        self._latest = 0  # time stamp, of the picture before
         self._typical = _TYPICAL
         self._end: int | None = None  # of the last picture that is in a fragment
         self._gap: Gap | None = None  # that lasts
@@ -223,7 +223,7 @@ class Fragmenter:
             return [*self._cut(None), *self._begin(unit)]
         self._typical += (duration - self._typical) // 8
         links = self._add(held, duration, last=unit.key)
-        self._held, self._latest = _Picture(dts, shown - dts, unit), max(unit.ts, self._latest)
+        self._held, self._latest = _Picture(dts, shown - dts, unit), unit.ts
         return links
 
     def _shown(self, unit: AccessUnit) -> int:

@@ -55,6 +55,14 @@ def test_a_cut_begins_at_the_key_before_and_ends_with_the_fragment_that_holds_th
     assert part.recorded_ms == 2_000
 
 
+def test_a_cut_goes_back_to_the_key_that_its_first_picture_needs(two_files):
+    (part,) = cut(two_files, at(5_700), at(5_900)).parts
+    assert [one.key for one in scan(part.path).links if part.first <= one.seq <= part.last] == [True, False]
+    assert (part.began, part.ended) == (at(5_600), at(6_000))
+    (part,) = cut(two_files, at(5_850), at(5_900)).parts
+    assert (part.began, part.ended) == (at(5_600), at(6_000))
+
+
 def test_the_chain_leads_into_the_cut_through_it_and_out_to_the_head_that_is_known(two_files):
     found = cut(two_files, at(5_300), at(12_000))
     first, second = found.parts

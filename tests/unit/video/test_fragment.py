@@ -9,7 +9,7 @@ from tests.coded import AAC, G711, T0, pictures, sound, stream, units_of
 from saqtau.kernel.clock import HOUR, Instant
 from saqtau.kernel.errors import Kind, Refused
 from saqtau.video.access_unit import AudioFrame, Codec, Loss, Parameters
-from saqtau.video.boxes import children, init_segment, nals_of, parse_fragment
+from saqtau.video.boxes import children, init_segment, moof_of, nals_of, parse_fragment
 from saqtau.video.fragment import Fragment, Fragmenter, GapLink, SourceClock, gap_link, gap_of
 from saqtau.video.gap import Gap, GapKind
 
@@ -148,6 +148,13 @@ def test_a_slow_camera_is_not_silent():
     assert {link.duration_ms for link in fragments(links)} == {1_000}
 
 
+def test_a_slow_camera_may_be_a_little_slower_for_once():
+    fragmenter, _ = running(20, fps=1)
+    links = taken(fragmenter, pictures(CODED, 5, fps=1, first=22))
+    assert gaps(links) == []
+    assert max(link.duration_ms for link in fragments(links)) == 3_000
+
+
 def test_new_parameters_end_the_fragment_and_the_next_begins_with_a_key():
     fragmenter, links = running(8)
     other = msgspec.structs.replace(PARAMETERS, width=640)
@@ -270,6 +277,19 @@ def frames(audio):
     if audio is G711:
         return sound(audio, 1)
     return [AudioFrame(number * 1024, b"\x01\x18\x20\x07", Instant(T0 + number * 64)) for number in range(16)]
+
+
+def test_sound_has_no_holes_although_receipts_tremble():
+    fragmenter = Fragmenter("cam-1")
+    heard = [
+        msgspec.structs.replace(frame, received=Instant(frame.received + number * 7 % 13))
+        for number, frame in enumerate(sound(G711, 4))
+    ]
+    units = sorted([*pictures(CODED, 100), *heard], key=lambda unit: unit.received)
+    links = fragments(taken(fragmenter, [msgspec.structs.replace(PARAMETERS, audio=G711), *units]))
+    moofs = [moof_of(children(link.data, 0)[1][1]) for link in links]
+    assert all(before.base + before.duration == after.base for before, after in pairwise(moofs))
+    assert abs(moofs[0].base - T0 * 8) < 20 * 8
 
 
 def test_sound_without_pictures_does_not_grow_for_ever():
