@@ -256,6 +256,17 @@ async def test_it_is_held_when_the_recorder_has_acknowledged_every_camera_and_sa
     assert await look(pool, later) == []
 
 
+async def test_one_person_does_not_fill_the_disk_with_what_he_wants_kept(pool, monkeypatch):
+    await camera(pool, "c1")
+    monkeypatch.setattr(store, "OPENED", 2)
+    await asked(pool)
+    await asked(pool)
+    with pytest.raises(Refused) as refused:
+        await asked(pool)
+    assert (refused.value.kind, refused.value.fields) == (Kind.TOO_MANY, {"opened": "2"})
+    assert await pool.fetchval("select count(*) from video_hold") == 2
+
+
 async def test_footage_that_is_not_there_is_the_prosecutors_question(pool):
     await camera(pool, "c1", recorded=NOW + HOUR)
     item = (await asked(pool, Instant(NOW - 10 * HOUR))).id

@@ -24,6 +24,9 @@ from saqtau.kernel.signal import Status
 from saqtau.kernel.terms import Calendar
 
 _TRIES = 3
+OPENED = 100
+"""Items of a desk that one person has opened and that are open: what he asks to keep would else fill the disk."""
+_OPENED_BY = "select count(*) from item where desk = $1 and opened_by = $2 and ended is null"
 
 
 class Outcome(msgspec.Struct, frozen=True):
@@ -199,6 +202,9 @@ async def open_by_hand(
     with refusals():
         async with pg.transaction():
             await see(pg, EVERYWHERE)
+            if await pg.fetchval(_OPENED_BY, desk.name, actor.id) >= OPENED:
+                message = f"{actor.id} has {OPENED} open items of {desk.name}: close some first"
+                raise Refused(Kind.TOO_MANY, message, opened=str(OPENED))
             chain = Chain(pg, desks, now, ids, calendar)
             await chain.take(step)
             return await commit_chain(pg, chain)

@@ -35,8 +35,9 @@ def _way(edge: Edge) -> str:
 
 
 def _penalty_names_its_basis(desk: Desk) -> Iterator[str]:
-    """R2: an edge into a penal state requires a recorded legal basis."""
-    return (edge.name for edge in desk.edges if edge.to in desk.penal and not (edge.basis and edge.requires))
+    """R2: an edge into a penal state requires a recorded legal basis; nothing is opened in one."""
+    yield from (edge.name for edge in desk.edges if edge.to in desk.penal and not (edge.basis and edge.requires))
+    yield from (way.name for way in desk.openings if way.to in desk.penal)
 
 
 def _end_is_reachable(desk: Desk) -> Iterator[str]:

@@ -3,12 +3,16 @@
 import pytest
 from tests.unit.kernel.desks import HELP, PENALTY, Decision, changed, edge_as, state_as, with_edge, without_edge
 
-from saqtau.kernel.desk import CLOCK, RULE, Edge, State
+from saqtau.kernel.desk import CLOCK, RULE, Edge, Opening, State
 from saqtau.kernel.rights import RULES, breaches, must_be_lawful
 
 
 def never(_data):
     return False
+
+
+def facts(_place, _form, _call):
+    return {}
 
 
 def _penal_without_basis():
@@ -25,6 +29,12 @@ BREAKING = {
         "a state nobody owns": state_as(PENALTY, "asked", owner=None),
         "an edge behind one of the same name": with_edge(PENALTY, Edge("ask", "review", "erased", "inspector")),
         "a step elsewhere that keeps the deadline": edge_as(PENALTY, "answered", keeps=True),
+        "a way in to what is no start": changed(
+            PENALTY, opened_by=("clerk",), openings=(Opening("file", "fined", ("clerk",), Decision, facts),)
+        ),
+        "a way in for who may not open": changed(
+            HELP, openings=(Opening("file", HELP.starts[0], ("stranger",), Decision, facts),)
+        ),
     },
     "R1": {
         "a rule fines": with_edge(PENALTY, Edge("at_once", "review", "fined", RULE, Decision, basis=True)),

@@ -32,6 +32,9 @@ def test_a_console_hears_its_regions_and_what_it_watches():
     assert hears(Audience(None), item)
     assert not hears(Audience(frozenset({3})), item)
     assert not hears(Audience(frozenset({2}), queue=False), item)
+    assert not hears(Audience(None, hidden=frozenset({"d"})), item), "another role's desk"
+    assert hears(Audience(None, hidden=frozenset({"e"})), item)
+    assert hears(Audience(None, hidden=frozenset({"d"})), status)
     assert hears(Audience(frozenset({2})), status)
     assert not hears(Audience(frozenset({2}), units=False), status)
 
