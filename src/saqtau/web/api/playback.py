@@ -121,13 +121,13 @@ async def thumbnail(
 ) -> Response[bytes]:
     """The last key picture at or before an instant as a JPEG; the header `X-At` says when it was taken."""
     parts, session = parts_of(request), session_of(request)
-    if parts.decoders is None:
-        raise Refused(Kind.UNAVAILABLE, "there is no decoder", decoder="missing")
     camera, when = await asked_camera(parts, camera_id), Instant(at)
     look = Look(purpose, case)
     viewer, wish = await wish_for_camera(parts, session, Action.PLAY_RECORDING, camera, look, oldest=when)
     async with request.app.state.standing.using(session.digest, viewer, wish) as (grant, delivered):
         found = await read_key_picture(grant, parts.pg, request.app.state.contents, camera_id, when, parts.clock())
+        if parts.decoders is None:
+            raise Refused(Kind.UNAVAILABLE, "there is no decoder", decoder="missing")
         async with _turn(request.app.state.decoding):
             picture = await parts.decoders.jpeg(found.init, found.fragment, width)
         delivered.count, delivered.told = len(picture), {"from": found.at, "to": found.at}
