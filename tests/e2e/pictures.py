@@ -1,11 +1,13 @@
 """The pictures of docs/pictures, taken from a fresh demonstration at the moment of an alert.
 
-From the root of the tree: `PYTHONPATH=src:. .venv/bin/python tests/e2e/pictures.py [oversight] [kk] [ru] [en]`;
-with `oversight` those of the overseer's page only.
+From the root of the tree: `PYTHONPATH=src:. .venv/bin/python tests/e2e/pictures.py [oversight|cameras] [kk] [ru] [en]`;
+with `oversight` those of the overseer's page only, with `cameras` those of the wall and of a camera that is dark.
 """
 
 import contextlib
+import re
 import shutil
+import subprocess
 import sys
 import time
 
@@ -101,6 +103,38 @@ def oversee(page: Page, language: str, looked_at: str) -> None:
     page.wait_for_selector("dialog", state="detached")
 
 
+def move_plug(city: City, verb: str) -> None:
+    """Of the camera that the terminal names: `unplug` or `plug`."""
+    address = re.search(r"camera unplug (\S+)", city.said())
+    assert address, city.said()
+    command = [sys.executable, "-m", "saqtau.cli", "camera", verb, address[1]]
+    subprocess.run(command, check=True, env={"PYTHONPATH": str(ROOT / "src")}, stdout=subprocess.DEVNULL)
+
+
+def film(page: Page, city: City, languages: list[str]) -> None:
+    """The wall; then a camera whose plug was pulled, with the item that it opened."""
+    for language in languages:
+        end = "" if language == "en" else f"-{language}"
+        page.goto(f"{city.url}/#/wall/all")
+        speak(page, language)
+        page.wait_for_selector("section[data-phase=playing] >> nth=10")
+        page.wait_for_timeout(DRAWN)
+        page.screenshot(path=WHERE / f"wall{end}.png")
+    move_plug(city, "unplug")
+    try:
+        page.goto(f"{city.url}/#/cameras")
+        page.locator("nav ol button.dark").click(timeout=60_000)
+        page.wait_for_selector("article > .notice a", timeout=120_000)
+        for language in languages:
+            speak(page, language)
+            page.wait_for_selector("article > .notice a")
+            page.wait_for_timeout(DRAWN // 2)
+            page.screenshot(path=WHERE / f"camera{'' if language == 'en' else f'-{language}'}.png")
+    finally:
+        move_plug(city, "plug")
+    print("cameras: taken")
+
+
 def main(words: list[str]) -> None:
     """Start a city, take the pictures, stop it."""
     languages = [word for word in words if word in LANGUAGES] or list(LANGUAGES)
@@ -111,13 +145,18 @@ def main(words: list[str]) -> None:
         city.wait_until_it_drives()
         with sync_playwright() as play:
             browser = play.chromium.launch(executable_path=CHROMIUM, args=list(SWITCHES))
-            if "oversight" not in words:
+            if not {"oversight", "cameras"} & set(words):
                 console = visit(browser, city, "operator", "/", DESK)
                 tablet = visit(browser, city, "patrol", "/tablet", CAR)
                 enrol(tablet, city)
                 watched: list[int] = []
                 for language in languages:
                     take(console, tablet, city, language, watched)
+            if "oversight" not in words:
+                film(visit(browser, city, "prosecutor", "/#/wall/all", DESK), city, languages)
+            if "cameras" in words:
+                browser.close()
+                return
             item = city.hit()["id"]
             city.signed_in("operator").get(f"/api/items/{item}/pictures/crop", params={"purpose": "incident"})
             page = visit(browser, city, "prosecutor", "/#/oversight", DESK)

@@ -115,6 +115,9 @@ async def test_a_camera_that_goes_dark_says_so_at_once_and_comes_back_by_itself(
         filmed.films["STREET"].unplug()
         await expect(tile(page, STREET)).to_have_attribute("data-phase", "dark")
         await expect(tile(page, STREET).get_by_role("status")).to_contain_text("Camera silent")
+        await page.reload()  # whoever comes later is told the same, though the last pictures are still there
+        await expect(tile(page, STREET)).to_have_attribute("data-phase", "dark")
+        await expect(tile(page, STREET).get_by_role("status")).to_contain_text("Camera silent")
         filmed.films["STREET"].plug()
         await plays(page, STREET)
 

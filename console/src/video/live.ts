@@ -57,13 +57,13 @@ export function watch(video: HTMLVideoElement, camera: string, look: Look, tell:
 	let stopped = false;
 	let frame = 0; // when the last picture was drawn, performance.now()
 	let opened = performance.now();
-	let dark = false; // until a fragment comes: what lies ready is played out, and is the past
+	let dark: Instant | null = null; // since when, until a fragment of later comes: what lies ready, or is sent for a beginning, is the past
 
 	const say = (next: Partial<Shown>) => tell((shown = { ...shown, ...next }));
 
 	function drawn(): void {
 		frame = performance.now();
-		if (shown.phase !== 'playing' && !dark) say({ phase: 'playing', kind: null, since: null, first: shown.first ?? frame - opened });
+		if (shown.phase !== 'playing' && dark === null) say({ phase: 'playing', kind: null, since: null, first: shown.first ?? frame - opened });
 		if (!stopped) video.requestVideoFrameCallback(drawn);
 	}
 
@@ -87,7 +87,7 @@ export function watch(video: HTMLVideoElement, camera: string, look: Look, tell:
 		const news = JSON.parse(text) as { skipped?: number; dark?: string; since?: Instant };
 		if (typeof news.skipped === 'number') say({ skipped: shown.skipped + news.skipped });
 		if (typeof news.dark !== 'string') return;
-		dark = true;
+		dark = news.since ?? cameras.exact();
 		say({ phase: 'dark', kind: news.dark, since: news.since ?? Date.now() });
 	}
 
@@ -104,7 +104,7 @@ export function watch(video: HTMLVideoElement, camera: string, look: Look, tell:
 				for (const piece of splitter.take(new Uint8Array(data))) {
 					if (piece.kind === 'fragment') {
 						failures = 0;
-						dark = false;
+						if (dark !== null && (piece.at ?? Infinity) >= dark) dark = null;
 					}
 					(sink ??= new Sink(video, true, (what) => (what === 'unplayable' ? end({ phase: 'unplayable' }) : again()))).put(piece);
 				}
