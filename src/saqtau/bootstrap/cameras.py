@@ -17,7 +17,7 @@ from saqtau.engine.part import Part
 from saqtau.engine.place import PRIVATE, write_private
 from saqtau.engine.postgres import WORKER
 from saqtau.engine.supervisor import Say
-from saqtau.engine.video_camera import add_camera, find_camera, retire, switch_off, switch_on
+from saqtau.engine.video_camera import add_camera, find_camera, relearn, retire, switch_off, switch_on
 from saqtau.jurisdiction.rooms import lawful_camera, usual_days
 from saqtau.kernel.clock import HOUR, Instant
 from saqtau.kernel.errors import Kind, Refused
@@ -29,6 +29,8 @@ from saqtau.simulate.video_places import CAMERAS, OFFERED, SITES, cameras_geojso
 
 SHOWN_AT: Final = 8554
 """The port that the demonstration's cameras like best: that of most cameras' test servers."""
+SHOWN_IN: Final = "5 GB"
+"""What the demonstration's recordings may take: some hours of them."""
 _PORT: Final = "cameras.port"
 _LINES: Final = """
     select c.id, c.place, c.site, c.name,
@@ -134,6 +136,14 @@ async def on(ground: Ground, code: str, by: str) -> None:
         await switch_on(pg, code, by, entry, now())
 
 
+async def learn(ground: Ground, code: str, reason: str, by: str) -> None:
+    """A camera was moved on purpose: it is learned anew. Raises Refused: NOT_FOUND, INVALID (`why`)."""
+    async with record(ground, WORKER) as pg, pg.transaction():
+        camera = await find_camera(pg, code)
+        entry = await _entered(ground, pg, "camera.learn", camera, by, reason)
+        await relearn(pg, ids(), code, reason, by, "command_line", entry, now())
+
+
 async def retired(ground: Ground, code: str, reason: str, by: str) -> None:
     """A camera is gone. Raises Refused(NOT_FOUND)."""
     async with record(ground, WORKER) as pg, pg.transaction():
@@ -191,6 +201,14 @@ def _choose_port(kept: int | None) -> int:
 
 def _address(port: int, path: str) -> str:
     return f"rtsp://127.0.0.1:{port}/{path}"
+
+
+def on_little_room(ground: Ground) -> Ground:
+    """A demonstration takes little of somebody's disk, unless he says how much."""
+    if ground.config.video.budget is not None:
+        return ground
+    video = msgspec.structs.replace(ground.config.video, budget=SHOWN_IN)
+    return msgspec.structs.replace(ground, config=msgspec.structs.replace(ground.config, video=video))
 
 
 async def prepare_show(ground: Ground, folder: Path, say: Say) -> Part:

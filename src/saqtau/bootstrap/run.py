@@ -109,6 +109,7 @@ async def _run(ground: Ground, stop: asyncio.Event, *, demonstration: bool, say:
             await show.prepare(ground, say)
             ground, witness = show.witness_beside(show.asks_no_second_factor(ground))
             await supervisor.start(witness)
+            ground = cameras.on_little_room(ground)
             await supervisor.start(await cameras.prepare_show(ground, show.city_folder(ground), say))
         write_private(config, encode(ground.config))
         await _serve(ground, supervisor, config, stop, demonstration=demonstration, say=say)
