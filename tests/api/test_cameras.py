@@ -244,6 +244,23 @@ async def test_a_camera_is_switched_off_and_on_by_name_with_a_reason(cameras):
     assert [one["delivered"] for one in entries] == [1, 0, 1]
 
 
+async def test_a_camera_that_was_moved_on_purpose_is_learned_anew_by_name_with_a_reason(cameras):
+    client = await cameras.signed_in("administrator")
+    done = await client.post("/api/cameras/STREET/learn", json={"reason": "it hangs on the new pole"})
+    assert done.status_code == 200, done.text
+    row = await cameras.owner.fetchrow("select * from video_relearn where camera = 'STREET'")
+    assert (row["by"], row["why"], row["entry"]) == (
+        "administrator", "it hangs on the new pole", done.json()["entry"],
+    )  # fmt: skip
+    assert (await client.post("/api/cameras/STREET/learn", json={"reason": "short"})).status_code == 400
+    assert (
+        await client.post("/api/cameras/NONE/learn", json={"reason": "it hangs on the new pole"})
+    ).status_code == 404
+    operator = await cameras.signed_in("operator")
+    answer = await operator.post("/api/cameras/STREET/learn", json={"reason": "it hangs on the new pole"})
+    assert answer.status_code == 403
+
+
 async def test_an_incident_elsewhere_opens_no_camera_of_a_school(cameras, tmp_path):
     item, _ = await open_hit(cameras)
     client = await cameras.signed_in("operator")

@@ -13,13 +13,15 @@ from saqtau import cli
 
 VERBS = (
     (), ("run",), ("simulate",), ("verify",), ("verify", "log"), ("verify", "entry"),
-    ("verify", "dark"), ("verify", "export"), ("verify", "paper"), ("bench",), ("map",), ("map", "import"), ("register",),
+    ("verify", "dark"), ("verify", "export"), ("verify", "paper"), ("bench",), ("map",), ("map", "import"),
+    ("register",),
     ("register", "import"), ("watchlist",), ("watchlist", "import"), ("user",), ("user", "add"), ("user", "password"),
     ("user", "disable"), ("user", "unblock"),
     ("user", "link"), ("user", "unlink"),
     ("user", "take-keys"), ("report",), ("witness",), ("witness", "init"), ("witness", "add-log"), ("witness", "run"),
     ("camera",), ("camera", "add"), ("camera", "list"), ("camera", "disable"), ("camera", "enable"),
-    ("camera", "retire"), ("camera", "plug"), ("camera", "unplug"), ("camera", "find"), ("camera", "ask"),
+    ("camera", "learn"), ("camera", "retire"), ("camera", "plug"), ("camera", "unplug"), ("camera", "find"),
+    ("camera", "ask"),
     ("witness", "key"), ("witness", "policy"), ("witness", "logs"), ("witness", "evidence"),
     ("policy",), ("policy", "list"),
     ("policy", "show"), ("policy", "diff"), ("policy", "propose"), ("policy", "approve"), ("policy", "refuse"),

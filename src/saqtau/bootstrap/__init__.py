@@ -156,6 +156,14 @@ def switch_camera_on(config: Config, code: str) -> None:
     asyncio.run(cameras.on(stand(config), code, _operator()))
 
 
+def learn_camera(config: Config, code: str, reason: str) -> None:
+    """Learn anew how a camera looks when it is well."""
+    from saqtau.bootstrap import cameras
+    from saqtau.bootstrap.ground import stand
+
+    asyncio.run(cameras.learn(stand(config), code, reason, _operator()))
+
+
 def retire_camera(config: Config, code: str, reason: str) -> None:
     """A camera is gone; its recordings stay for their days."""
     from saqtau.bootstrap import cameras

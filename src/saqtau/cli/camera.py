@@ -86,6 +86,15 @@ def enable(code: Code, config: ConfigFile = None, folder: Folder = None) -> None
     _out.print(f"{code} is recorded again")
 
 
+@verbs.command("learn")
+def learn(code: Code, reason: Reason, config: ConfigFile = None, folder: Folder = None) -> None:
+    """It was moved on purpose: how it looks when it is well is learned anew, from its next pictures."""
+    from saqtau import bootstrap
+
+    bootstrap.learn_camera(bootstrap.configured(config, folder), code, reason)
+    _out.print(f"{code} is learned anew; until then its verdict stays")
+
+
 @verbs.command("retire")
 def retire(code: Code, reason: Reason, config: ConfigFile = None, folder: Folder = None) -> None:
     """It is gone for good. What was recorded of it stays for its days."""

@@ -159,6 +159,19 @@ async def switch_on(pg: Any, camera: str, by: str, entry: str, now: Instant) -> 
     raise Refused(Kind.CONFLICT, f"camera {camera} is switched on by itself at its time", camera="has_end")
 
 
+async def relearn(pg: Any, name: str, camera: str, why: str, by: str, role: str, entry: str, now: Instant) -> None:
+    """It was moved on purpose: how it looks when it is well is learned anew, from its next pictures. name: a new id.
+
+    Raises Refused: NOT_FOUND (`camera`), INVALID (`why`).
+    """
+    _check_reason(why)
+    await find_camera(pg, camera)
+    await pg.execute(
+        "insert into video_relearn (id, camera, at, by, role, why, entry) values ($1, $2, $3, $4, $5, $6, $7)",
+        name, camera, now, by, role, why, entry,
+    )  # fmt: skip
+
+
 async def retire(pg: Any, camera: str, now: Instant) -> None:
     """It is gone: recorded no more; its pictures stay for their days. Raises Refused(NOT_FOUND)."""
     await find_camera(pg, camera)

@@ -16,7 +16,7 @@ import structlog
 from saqtau.engine.failures import refusals, told
 from saqtau.engine.ledger import EVIDENCE, Count, Draft, Ledger
 from saqtau.engine.video_decoding import Decoders
-from saqtau.kernel.clock import MINUTE, Clock, Instant
+from saqtau.kernel.clock import MINUTE, SECOND, Clock, Instant
 from saqtau.kernel.errors import Kind, Refused
 from saqtau.kernel.register import PlaceKind, Room
 from saqtau.ledger.leaf import LeafClass
@@ -32,6 +32,8 @@ FRESH: Final = 2 * MINUTE
 """A file that nothing was written to for so long has no newest picture."""
 BATCH: Final = 512
 """Cameras whose looks are written in one transaction."""
+CLOCK: Final = 5 * SECOND
+"""A camera's clock that differs so much from ours writes another time into its picture than the record has."""
 _OUTDOORS: Final = frozenset({None, Room.YARD.value})
 _AT_ONCE: Final = 16
 """Pictures that are read and decoded at the same time, at most."""
@@ -46,8 +48,14 @@ _CAMERAS: Final = """
         and d.began <= $1 and (d.ended is null or d.ended > $1))
     order by c.id
 """
-_KNOWN: Final = "select camera, verdict, since, measures from video_health"
+_KNOWN: Final = "select camera, verdict, since, measures, drift_ms from video_health"
 _REFERENCES: Final = "select camera, reference from video_reference"
+_FORGET: Final = """
+    with gone as (
+        delete from video_reference r using video_relearn w where w.camera = r.camera and w.at >= r.at
+        returning r.camera)
+    select distinct camera from gone
+"""
 _WRITE: Final = """
     insert into video_health as h (camera, at, verdict, since, measures, drift_ms, oldest, reference_at)
     select n.camera, n.at, n.verdict, n.since, n.measures::jsonb, n.drift_ms, n.oldest, n.reference_at
@@ -100,6 +108,7 @@ class Seen(msgspec.Struct, frozen=True, eq=False):
     short: int  # days of the archive that are missing
     short_told: bool
     drift_ms: int | None
+    clock_told: bool
 
 
 class Tally(msgspec.Struct):
@@ -127,6 +136,7 @@ class HealthWatch:
         self._references: dict[str, tuple[Reference, ...]] = {}
         self._places: dict[str, Place] = {}
         self._short: dict[str, int] = {}
+        self._drift: dict[str, int] = {}
         self._began = False
 
     async def round(self) -> Tally:
@@ -135,6 +145,8 @@ class HealthWatch:
         with refusals():
             if not self._began:
                 await self._begin()
+            for row in await self._pool.fetch(_FORGET):
+                self._learn_anew(row["camera"])
             rows = await self._pool.fetch(_CAMERAS, now)
         cameras = [one for one in (_watched(row) for row in rows) if self._mine(one.id)]
         self._forget({one.id for one in cameras})
@@ -144,19 +156,13 @@ class HealthWatch:
             await self._some(fresh[start : start + BATCH], tally)
         return tally
 
-    async def forget_reference(self, camera: str) -> None:
-        """Learn anew how a camera looks: it was moved on purpose, with a reason that its caller has entered."""
-        with refusals():
-            await self._pool.execute("delete from video_reference where camera = $1", camera)
-        self._references.pop(camera, None)
-        self._standings.pop(camera, None)
-
     async def _begin(self) -> None:
         for row in await self._pool.fetch(_KNOWN):
             self._standings[row["camera"]] = msgspec.structs.replace(
                 first(Instant(row["since"])), verdict=Verdict(row["verdict"])
             )
             self._short[row["camera"]] = msgspec.json.decode(row["measures"]).get("short_days", 0)
+            self._drift[row["camera"]] = row["drift_ms"] or 0
         for row in await self._pool.fetch(_REFERENCES):
             try:
                 found = unpack(row["reference"])
@@ -166,8 +172,14 @@ class HealthWatch:
             self._references[row["camera"]] = (*self._references.get(row["camera"], ()), found)
         self._began = True
 
+    def _learn_anew(self, camera: str) -> None:
+        """A person said that it was moved on purpose (`video_camera.relearn`). Its verdict stays until it is seen."""
+        self._references.pop(camera, None)
+        if (known := self._standings.get(camera)) is not None:
+            self._standings[camera] = msgspec.structs.replace(known, suspect=None, well=None, same=(), learning=())
+
     def _forget(self, living: Collection[str]) -> None:
-        for kept in (self._standings, self._references, self._places, self._short):
+        for kept in (self._standings, self._references, self._places, self._short, self._drift):
             for gone in [one for one in kept if one not in living and self._mine(one)]:
                 del kept[gone]
 
@@ -221,6 +233,7 @@ class HealthWatch:
             short=short,
             short_told=(short > 0) != (self._short.get(camera.id, 0) > 0),
             drift_ms=place.drift_ms,
+            clock_told=place.drift_ms is not None and _is_off(place.drift_ms) != _is_off(self._drift.get(camera.id, 0)),
         )
 
     async def _again(self, place: Place, now: Look, judged: Judged) -> Judged:
@@ -263,6 +276,8 @@ class HealthWatch:
         for one in seen:
             self._standings[one.camera.id] = one.standing
             self._short[one.camera.id] = one.short
+            if one.drift_ms is not None:
+                self._drift[one.camera.id] = one.drift_ms
             if one.learned is not None:
                 kept = self._references.get(one.camera.id, ())
                 others = tuple(old for old in kept if old.colourless != one.learned.colourless)
@@ -284,6 +299,7 @@ def draft_of(seen: Seen, change: tuple[str, str]) -> Draft:
         "before": change[1],
         "since": seen.standing.since if seen.told else seen.at,
         "short_days": seen.short,
+        "drift_ms": seen.drift_ms,
     }
     count = Count(f"camera.{change[0]}", "", "", "allow", "", delivered=0)
     return Draft(EVIDENCE, camera.region, LeafClass.HEALTH, RETENTION, record, count)
@@ -296,9 +312,15 @@ def _changes(seen: Seen) -> list[tuple[str, str]]:
         found.append((seen.standing.verdict.value, seen.before.value))
     if seen.short_told:
         found.append(("archive_short", "archive_whole") if seen.short else ("archive_whole", "archive_short"))
+    if seen.clock_told and seen.drift_ms is not None:
+        found.append(("clock_off", "clock_right") if _is_off(seen.drift_ms) else ("clock_right", "clock_off"))
     if seen.learned is not None:
         found.append(("learned_infra_red" if seen.learned.colourless else "learned", seen.before.value))
     return found
+
+
+def _is_off(drift_ms: int) -> bool:
+    return abs(drift_ms) > CLOCK
 
 
 def _figures(seen: Seen) -> str:

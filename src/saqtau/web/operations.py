@@ -40,6 +40,7 @@ ACTIONS: Final[dict[str, tuple[Action, ...]]] = {
     "addCamera": (Action.MANAGE_CAMERA,),
     "disableCamera": (Action.MANAGE_CAMERA,),
     "enableCamera": (Action.MANAGE_CAMERA,),
+    "learnCamera": (Action.MANAGE_CAMERA,),
     # two people, and the glass
     "readExports": (Action.READ_EXPORT,),
     "askExport": (Action.REQUEST_EXPORT,),

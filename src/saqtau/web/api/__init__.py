@@ -112,6 +112,7 @@ API: Final[list[Any]] = [
     video.watchers,
     video.disable,
     video.enable,
+    video.learn,
     live_picture.live_picture,
     playback.recording,
     playback.thumbnail,

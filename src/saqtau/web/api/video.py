@@ -9,7 +9,7 @@ from litestar.params import JSONBody
 from saqtau.engine.chain import EVERYWHERE
 from saqtau.engine.failures import refusals
 from saqtau.engine.store import see
-from saqtau.engine.video_camera import add_camera, switch_off, switch_on
+from saqtau.engine.video_camera import add_camera, relearn, switch_off, switch_on
 from saqtau.engine.video_reading import CameraSeen, Timeline, Watcher, read_timeline, read_watchers
 from saqtau.jurisdiction.rooms import lawful_camera
 from saqtau.kernel.access import AccessRequest, Action, Purpose, Viewer
@@ -163,6 +163,32 @@ async def disable(request: Request[Any, Any, Any], camera_id: CameraId, data: JS
 async def enable(request: Request[Any, Any, Any], camera_id: CameraId, data: JSONBody[Why]) -> Switched:
     """Record a camera again."""
     return await _switch(parts_of(request), session_of(request), camera_id, data.reason, on=True)
+
+
+@post(
+    "/api/cameras/{camera_id:str}/learn",
+    operation_id="learnCamera",
+    security=BY_TOKEN,
+    guards=[counted, signed_in],
+    dto=Strict[Why],
+    return_dto=None,
+    status_code=200,
+    responses=answers(400, 401, 403, 404, 409, 413, 429, 503),
+)
+async def learn(request: Request[Any, Any, Any], camera_id: CameraId, data: JSONBody[Why]) -> Switched:
+    """A camera was moved on purpose: how it looks when it is well is learned anew from its next pictures."""
+    parts, session = parts_of(request), session_of(request)
+    camera = await asked_camera(parts, camera_id)
+    viewer, wish = await _maintaining(parts, session, camera.id, camera.region, camera.sensitive, data.reason)
+    async with parts.access.reading(viewer, wish, {"done": "learn anew"}) as (grant, done):
+        with refusals():
+            async with parts.pg.acquire() as pg, pg.transaction():
+                await see(pg, EVERYWHERE)
+                await relearn(
+                    pg, parts.ids(), camera_id, data.reason, viewer.id, viewer.role, grant.entry, parts.clock()
+                )
+        done.count = 1
+        return Switched(camera_id, grant.entry)
 
 
 async def _switch(parts: Parts, session: Session, camera_id: str, reason: str, *, on: bool) -> Switched:
