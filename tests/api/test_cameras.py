@@ -26,7 +26,7 @@ async def cameras(house):
 
 async def seen(house, who):
     """The cameras a person sees, by their code."""
-    house.app.state.states = States(house.parts.pg)  # what was read a moment ago is asked anew
+    house.app.state.states = States(house.parts.pg, house.parts.clock)  # what was read a moment ago is asked anew
     answer = await (await house.signed_in(who)).get("/api/cameras")
     assert answer.status_code == 200, answer.text
     return {one["id"]: one for one in answer.json()["cameras"] if one["id"] in NAMES}

@@ -100,6 +100,19 @@ async def test_a_session_that_ends_takes_its_pictures_with_it(watched):
         assert (await closed_with(socket))[0] == 4401
 
 
+async def test_a_process_that_stops_ends_its_pictures_at_once(watched):
+    house, recorder = watched
+    recorder.write(house.parts.clock(), key=True)
+    client = await house.signed_in("operator")
+    async with connect(house, client) as socket:
+        await hear(socket, 3)
+        house.app.state.views.stop()
+        assert (await closed_with(socket))[0] == view.STOPPING
+    async with connect(house, client) as socket:
+        assert (await closed_with(socket))[0] == 4503
+    assert len(await house.closed(1, viewer="operator", action="camera.watch")) == 1
+
+
 async def test_a_dark_camera_says_why_and_a_recorder_that_is_away_too(watched):
     house, recorder = watched
     now = house.parts.clock()

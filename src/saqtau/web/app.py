@@ -83,7 +83,7 @@ def create_app(parts: Parts) -> Litestar:
     app.state.hub = hub
     app.state.views = Views(Relay(parts.nc, parts.clock), parts.limits)
     app.state.contents = Contents()
-    app.state.states = States(parts.pg)
+    app.state.states = States(parts.pg, parts.clock)
     app.state.decoding = Turns()
     app.state.doorkeeper = Doorkeeper(parts)
     app.state.provider = None if parts.accounts.issuer is None else Provider(parts.accounts.issuer, parts.clock)
