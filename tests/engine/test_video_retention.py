@@ -11,14 +11,16 @@ from saqtau.engine import postgres
 from saqtau.engine.keys import Keys, Signers
 from saqtau.engine.ledger import Ledger
 from saqtau.engine.recording_index import Index, read_heads
+from saqtau.engine.recording_start import NamedGap
 from saqtau.engine.recording_volumes import Volumes
 from saqtau.engine.video_camera import add_camera, read_retired, retire
 from saqtau.engine.video_holds import acknowledge, agree_to_lift, ask_to_lift, find_hold, hold_video
 from saqtau.engine.video_retention import forget_past, make_room, sweep
 from saqtau.kernel.clock import DAY, HOUR, Instant
 from saqtau.kernel.errors import Kind, Refused
+from saqtau.video.gap import Gap, GapKind
 from saqtau.video.segment import Segment
-from saqtau.video.volume import Volume
+from saqtau.video.volume import MARK, Volume
 
 pytestmark = pytest.mark.anyio
 NOW = Instant(1_790_000_000_000)
@@ -201,3 +203,72 @@ async def test_a_camera_that_is_gone_keeps_its_recordings_for_their_days_and_no_
         gone = await read_retired(pg)
     assert code in gone
     assert len(await forget_past(pool, ledger, {code: gone[code]}, NOW)) == 1
+
+
+async def test_with_a_clock_that_nobody_vouches_for_only_what_must_goes(shelf, pool, ledger):
+    for number, age in enumerate((20, 15, 10)):
+        await shelf.put("a", age, number * 10)
+    wrong = Instant(NOW + 400 * DAY)
+    gone = await make_room(pool, ledger, shelf.folder, 500, wrong, vouched=False)
+    assert [one.segment.first for one in gone] == [0]
+
+
+async def test_a_gap_that_lasts_is_written_once_and_again_when_it_ends(shelf, pool):
+    segment = await shelf.put("a", 1, 0)
+    index = Index([shelf.folder])
+    lasting = Gap(segment.camera, NOW, None, GapKind.SILENT)
+    index.gap(NamedGap(f"{segment.camera}/9", lasting))
+    assert await index.write(pool, index.take()) == 1
+    assert await index.write(pool, index.take()) == 0
+    index.picture(segment.camera, Instant(NOW + 700))
+    assert await index.write(pool, index.take()) == 1
+    assert await pool.fetchval("select ended from video_gap where camera = $1", segment.camera) == NOW + 700
+    assert index.waiting == 0
+
+
+async def test_a_gap_that_another_process_left_open_is_ended_by_the_link_that_ends_it(shelf, pool):
+    segment = await shelf.put("a", 1, 0)
+    first, second = Index([shelf.folder]), Index([shelf.folder])
+    first.gap(NamedGap(f"{segment.camera}/9", Gap(segment.camera, NOW, None, GapKind.SILENT)))
+    await first.write(pool, first.take())
+    second.gap(NamedGap(f"{segment.camera}/12", Gap(segment.camera, NOW, Instant(NOW + 900), GapKind.SILENT)))
+    await second.write(pool, second.take())
+    rows = await pool.fetch("select id, ended from video_gap where camera = $1", segment.camera)
+    assert [tuple(row) for row in rows] == [(f"{segment.camera}/9", NOW + 900)]
+
+
+async def test_how_a_volume_stands_is_written_down_and_what_is_wrong_is_said(shelf, pool):
+    now = Instant(NOW + 1)
+    segment = await shelf.put("a", 0.001, 0, size=2000)
+    await shelf.volumes.weigh(pool)
+    await shelf.volumes.tell(pool, 30.0)
+    row = await pool.fetchrow("select * from video_volume where folder = $1", str(shelf.folder))
+    assert row["bytes"] == 2000
+    assert row["may"] == 10_000
+    assert row["rate"] is not None
+    assert now > segment.ended
+    await shelf.put("a", 0.002, 10, size=9000)
+    await shelf.volumes.weigh(pool)
+    await shelf.volumes.tell(pool, 30.0)
+    assert await pool.fetchval("select trouble from video_volume where folder = $1", str(shelf.folder)) == "full"
+    assert shelf.volumes.choose("a") is None
+
+
+async def test_a_volume_whose_disk_is_not_mounted_is_away_and_another_is_taken(shelf, pool, tmp_path):
+    (shelf.folder / MARK).unlink()
+    both = Volumes([Volume(shelf.folder), Volume(tmp_path / "second")], lambda: NOW)
+    await both.open(pool, lambda: "other")
+    assert both.folders == (tmp_path / "second",)
+    assert {both.choose(f"camera-{number}") for number in range(20)} == {tmp_path / "second"}
+    assert await pool.fetchval("select trouble from video_volume where folder = $1", str(shelf.folder)) == "away"
+
+
+async def test_cameras_spread_over_the_volumes_and_each_keeps_its_own(pool, tmp_path):
+    folders = [tmp_path / name for name in ("one", "two", "three")]
+    volumes = Volumes([Volume(folder) for folder in folders], lambda: NOW)
+    await volumes.open(pool, lambda: "x")
+    chosen = [volumes.choose(f"camera-{number}") for number in range(300)]
+    assert min(chosen.count(folder) for folder in folders) > 60
+    assert chosen == [volumes.choose(f"camera-{number}") for number in range(300)]
+    volumes.failed(chosen[0], OSError(5, "Input/output error"))
+    assert volumes.choose("camera-0") not in {chosen[0], None}

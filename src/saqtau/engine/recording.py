@@ -15,6 +15,7 @@ import structlog
 from prometheus_client import Counter, Gauge
 
 from saqtau.engine.failures import is_passing, refusals, told
+from saqtau.engine.forgetting import is_vouched
 from saqtau.engine.ledger import Draft, Ledger
 from saqtau.engine.recording_index import Index, read_heads
 from saqtau.engine.recording_leases import Leases, partition_of
@@ -380,7 +381,9 @@ class Recorder:
         for folder in self._volumes.folders:
             room = self._volumes.room(folder)
             if room is not None and (excess := excess_of(room)):
-                await make_room(self._pool, self._ledger, folder, excess, self._clock())
+                now = self._clock()
+                vouched = await is_vouched(self._pool, now)
+                await make_room(self._pool, self._ledger, folder, excess, now, vouched=vouched)
         await sweep(self._pool, self._volumes.folders)
 
     async def _tell_volumes(self) -> None:
@@ -389,6 +392,8 @@ class Recorder:
             await self._volumes.tell(self._pool, sum(days) / len(days))
 
     async def _forget(self) -> None:
+        if not await is_vouched(self._pool, self._clock()):
+            return  # a clock that is wrong by months would delete everything at once
         while len(await forget_past(self._pool, self._ledger, self._kept(), self._clock())) == BATCH:
             await sweep(self._pool, self._volumes.folders)
         await sweep(self._pool, self._volumes.folders)

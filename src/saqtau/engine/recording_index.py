@@ -89,6 +89,7 @@ class Index:
         self._gaps: dict[str, NamedGap] = {}
         self._open: dict[str, str] = {}  # camera -> name of the gap that lasts
         self._begun: dict[str, Instant] = {}
+        self._told: dict[str, NamedGap] = {}  # gaps that last and stand in the record
 
     @property
     def waiting(self) -> int:
@@ -137,7 +138,8 @@ class Index:
 
     def take(self) -> Batch:
         """What waits now. It may be written once the volumes are synced, and waits on until `done`."""
-        return Batch(dict(self._segments), dict(self._gaps), dict(self._begun))
+        gaps = {name: one for name, one in self._gaps.items() if self._told.get(name) is not one}
+        return Batch(dict(self._segments), gaps, dict(self._begun))
 
     async def write(self, pool: Any, batch: Batch, unsynced: Collection[Path] = ()) -> int:
         """Write it, but for files on volumes that are not synced; how many rows. Raises Refused(UNAVAILABLE)."""
@@ -160,8 +162,12 @@ class Index:
         _drop(self._begun, begun)
         for name, one in gaps.items():
             # one that lasts is kept: what ends it must know where it began
-            if self._gaps.get(name) is one and one.gap.ended is not None:
-                del self._gaps[name]
+            if one.gap.ended is None:
+                self._told[name] = one
+            else:
+                self._told.pop(name, None)
+                if self._gaps.get(name) is one:
+                    del self._gaps[name]
         return len(segments) + len(gaps)
 
     async def _living(self, pg: Any, segments: Mapping[tuple[str, int], Segment]) -> list[tuple[Any, ...]]:

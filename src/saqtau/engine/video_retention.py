@@ -76,11 +76,15 @@ async def forget_past(pool: Any, ledger: Ledger, cameras: Mapping[str, VideoCame
         async with pool.acquire() as pg, pg.transaction():
             await pg.execute("select pg_advisory_xact_lock($1)", LOCK)
             rows = await pg.fetch(_PAST, codes, before, BATCH)
-            return await _forget(pg, ledger, rows, now, excess=0)
+            return await _forget(pg, ledger, rows, now, excess=0, past=now)
 
 
-async def make_room(pool: Any, ledger: Ledger, volume: Path, excess: int, now: Instant) -> list[Deletion]:
+async def make_room(
+    pool: Any, ledger: Ledger, volume: Path, excess: int, now: Instant, *, vouched: bool = True
+) -> list[Deletion]:
     """Delete what is nearest to its term on a volume until `excess` bytes are freed, of all cameras alike.
+
+    vouched: whether the clock can be believed; else nothing counts as past its days.
 
     It may free less: what is held stays, and then recording stops there. Raises Refused(UNAVAILABLE).
     """
@@ -88,15 +92,17 @@ async def make_room(pool: Any, ledger: Ledger, volume: Path, excess: int, now: I
         async with pool.acquire() as pg, pg.transaction():
             await pg.execute("select pg_advisory_xact_lock($1)", LOCK)
             rows = await pg.fetch(_OLDEST, str(volume), CANDIDATES)
-            return await _forget(pg, ledger, rows, now, excess=excess)
+            return await _forget(pg, ledger, rows, now, excess=excess, past=now if vouched else Instant(0))
 
 
-async def _forget(pg: Any, ledger: Ledger, rows: Sequence[Any], now: Instant, *, excess: int) -> list[Deletion]:
+async def _forget(
+    pg: Any, ledger: Ledger, rows: Sequence[Any], now: Instant, *, excess: int, past: Instant
+) -> list[Deletion]:
     codes = sorted({row["camera"] for row in rows})
     known = {row["id"]: row for row in await pg.fetch(_KEPT_DAYS, codes)}
     days = {code: row["keep_days"] for code, row in known.items()}
     stored = [Stored(*tuple(row)[:8]) for row in rows]
-    gone = plan(stored, now, days, await standing(pg, codes, now), excess)[:BATCH]
+    gone = plan(stored, past, days, await standing(pg, codes, now), excess)[:BATCH]
     if not gone:
         return []
     by_camera: dict[tuple[str, Why], list[Deletion]] = {}
