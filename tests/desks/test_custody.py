@@ -158,6 +158,18 @@ def test_repair_is_over_with_the_last_picture():
     assert house.items[item].state == "accepted"
 
 
+def test_what_was_found_not_justified_has_to_be_restored_all_the_same():
+    house = Watched()
+    house.see(state())
+    item = house.outages()[0].id
+    house.fire(item, "find", PROSECUTOR, FOUND)
+    assert (house.items[item].state, house.items[item].owner) == ("found_dark", "custody_supervisor")
+    house.see(state())
+    assert len(house.outages()) == 1, "the same darkness is not asked about twice"
+    house.see(state("c1", CameraCondition.WELL, until=Instant(T0 + 5)))
+    assert house.items[item].state == "found"
+
+
 def test_a_camera_that_a_person_switched_off_stands_there_with_his_reason():
     house = Watched()
     house.see(state(condition=CameraCondition.DISABLED, by="supervisor1", why="the cell is painted"))

@@ -42,6 +42,17 @@ def test_it_ends_by_itself_when_the_picture_is_back():
     assert (house.items[item].state, house.items[item].data["dark_until"]) == ("well", T0 + HOUR)
 
 
+def test_a_camera_that_was_turned_on_purpose_is_told_once_until_it_is_learned_anew():
+    house = Watched()
+    house.see(state(CameraCondition.TAMPERED, kind="moved"))
+    item = house.only("street_cameras").id
+    house.fire(item, "meant", OPERATOR, {"note": "turned to the new gate"})
+    house.see(state(CameraCondition.TAMPERED, kind="moved"))
+    assert (len(house.items), house.items[item].owner) == (1, "duty_officer")
+    house.see(state(CameraCondition.WELL))
+    assert house.items[item].state == "well"
+
+
 def test_a_camera_that_was_switched_off_with_a_reason_is_nobodys_work():
     house = Watched()
     house.see(state(CameraCondition.DISABLED, by="admin1", why="the pole is painted"))

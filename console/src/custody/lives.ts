@@ -6,7 +6,7 @@ export const LIVES = ['outage', 'keep', 'incident', 'complaint', 'draw', 'blind'
 export type Life = (typeof LIVES)[number];
 
 const STATES: Record<Life, readonly string[]> = {
-	outage: ['unexplained', 'not_explained', 'explained', 'in_repair', 'accepted', 'found'],
+	outage: ['unexplained', 'not_explained', 'explained', 'in_repair', 'found_dark', 'accepted', 'found'],
 	keep: ['asked', 'unheld', 'held', 'refused', 'given', 'refusal_stands', 'no_footage'],
 	incident: ['reported', 'untied', 'to_review', 'reviewed', 'referred'],
 	complaint: ['complained', 'inquiry', 'founded', 'unfounded'],

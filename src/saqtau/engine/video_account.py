@@ -23,7 +23,7 @@ LOOKED_BACK: Final = 26 * HOUR
 """How far back a process that begins looks for what changed while none ran."""
 AT_ONCE: Final = 2_000
 """Cameras that one statement tells of."""
-UNBELIEVED: Final = ("unexplained", "not_explained", "found", "referred")
+UNBELIEVED: Final = ("unexplained", "not_explained", "found", "found_dark", "referred")
 """States of an item in which what was said explains nothing: nobody has spoken, or the prosecutor was not satisfied."""
 
 _CAMERAS: Final = """

@@ -9,6 +9,7 @@ from saqtau.kernel.desk import CLOCK, END, RULE, Desk, Edge, Mode, Opening, Stat
 from saqtau.kernel.signal import CameraState, FootageHeld
 
 _ANSWERS = ("unexplained", "not_explained", "explained")
+_REPAIRS = ("in_repair", "found_dark")
 _KEEPS = ("asked", "unheld")
 _UNTIED = ("reported", "untied")
 _KEPT = ("reported", "untied", "to_review", "complained", "inquiry", "drawn")
@@ -26,6 +27,7 @@ DESK = Desk(
         "not_explained": State(owner="prosecutor", within="P3WD", otherwise="remind"),
         "explained": State(owner="prosecutor", within="P3WD", otherwise="remind"),
         "in_repair": State(owner="custody_supervisor", within="P1D", otherwise="repair_late"),
+        "found_dark": State(owner="custody_supervisor", within="P1D", otherwise="repair_late"),
         "accepted": END,
         "found": END,
         # a wish to keep footage
@@ -63,7 +65,15 @@ DESK = Desk(
         ),
         Edge("accept", "explained", "in_repair", "prosecutor", forms.Finding, when=rules.still_dark, sets=rules.found),
         Edge("accept", "explained", "accepted", "prosecutor", forms.Finding, sets=rules.found),
+        *(
+            Edge("find", start, "found_dark", "prosecutor", forms.Finding, when=rules.still_dark, sets=rules.found)
+            for start in _ANSWERS
+        ),
         *(Edge("find", start, "found", "prosecutor", forms.Finding, sets=rules.found) for start in _ANSWERS),
+        *(
+            Edge("refer", start, "found_dark", "prosecutor", forms.Referred, when=rules.still_dark, sets=rules.found)
+            for start in _ANSWERS
+        ),
         *(
             Edge("refer", start, "referred", "prosecutor", forms.Referred, sets=rules.found)
             for start in (*_ANSWERS, "to_review", "inquiry", "drawn")
@@ -72,15 +82,17 @@ DESK = Desk(
             Edge("note", start, start, "prosecutor", forms.Seen, sets=rules.noted, keeps=True)
             for start in (*_ANSWERS, "untied", "to_review", "inquiry")
         ),
-        *(Edge("more", start, start, RULE, sets=rules.joined, keeps=True) for start in (*_ANSWERS, "in_repair")),
+        *(Edge("more", start, start, RULE, sets=rules.joined, keeps=True) for start in (*_ANSWERS, *_REPAIRS)),
         *(Edge("back", start, start, RULE, sets=rules.back, keeps=True) for start in _ANSWERS),
         Edge("back", "in_repair", "accepted", RULE, when=rules.last_dark, sets=rules.back),
-        Edge("back", "in_repair", "in_repair", RULE, sets=rules.back, keeps=True),
-        Edge(
-            "explain", "in_repair", "in_repair", "custody_supervisor", forms.Explain, sets=rules.explained, keeps=True
+        Edge("back", "found_dark", "found", RULE, when=rules.last_dark, sets=rules.back),
+        *(Edge("back", start, start, RULE, sets=rules.back, keeps=True) for start in _REPAIRS),
+        *(
+            Edge("explain", start, start, "custody_supervisor", forms.Explain, sets=rules.explained, keeps=True)
+            for start in _REPAIRS
         ),
         Edge("no_word", "unexplained", "not_explained", CLOCK),
-        Edge("repair_late", "in_repair", "not_explained", CLOCK),
+        *(Edge("repair_late", start, "not_explained", CLOCK) for start in _REPAIRS),
         *(Edge("acknowledged", start, "held", RULE, sets=rules.kept) for start in _KEEPS),
         Edge("nothing_there", "asked", "unheld", RULE, sets=rules.kept),
         *(Edge("acknowledged", start, start, RULE, sets=rules.kept, keeps=True) for start in _KEPT),

@@ -19,7 +19,7 @@ LISTED: Final = 1_000
 """Cameras that one outage lists; more are counted."""
 TOGETHER: Final = 10 * MINUTE
 """What goes dark at one place within this time is one outage: who pulls a switch does not bury its finder in items."""
-OUTAGE: Final = frozenset({"unexplained", "not_explained", "explained", "in_repair"})
+OUTAGE: Final = frozenset({"unexplained", "not_explained", "explained", "in_repair", "found_dark"})
 MARGIN: Final = 10 * MINUTE
 """Kept before and after what somebody reports: what led to it and what followed."""
 LONGEST: Final = 7 * DAY

@@ -4,7 +4,7 @@ from saqtau.desks.street_cameras import forms, rules
 from saqtau.kernel.desk import CLOCK, END, RULE, Desk, Edge, Mode, Opening, State
 from saqtau.kernel.signal import CameraState, FootageHeld
 
-_DARK = ("dark", "unanswered", "in_repair", "late")
+_DARK = ("dark", "unanswered", "in_repair", "meant", "late")
 _SEES = ("operator", "duty_officer", "school_officer")
 
 DESK = Desk(
@@ -19,7 +19,7 @@ DESK = Desk(
         "in_repair": State(owner="duty_officer", within="P3D", otherwise="repair_late"),
         "late": State(owner="inspector", within="P7D", otherwise="remind"),
         "well": END,
-        "meant": END,
+        "meant": State(owner="duty_officer", within="P1D", otherwise="repair_late"),
         "marked": State(owner="inspector", within="P3WD", otherwise="not_reviewed", retention="street_offence_30d"),
         "confirmed": State(end=True, retention="street_offence_1y"),
         "rejected": State(end=True, retention="street_offence_30d"),
@@ -36,8 +36,9 @@ DESK = Desk(
         Edge("repair", "in_repair", "in_repair", "duty_officer", forms.Repair, sets=rules.told, keeps=True),
         Edge("meant", "dark", "meant", "operator", forms.Meant, sets=rules.meant),
         Edge("meant", "unanswered", "meant", "duty_officer", forms.Meant, sets=rules.meant),
+        Edge("repair", "meant", "in_repair", "duty_officer", forms.Repair, sets=rules.told),
         Edge("no_answer", "dark", "unanswered", CLOCK),
-        *(Edge("repair_late", start, "late", CLOCK) for start in ("unanswered", "in_repair")),
+        *(Edge("repair_late", start, "late", CLOCK) for start in ("unanswered", "in_repair", "meant")),
         *(Edge("remind", start, start, CLOCK) for start in ("late", "blind_spot")),
         Edge("confirm", "marked", "confirmed", "inspector", forms.Confirm, sets=rules.decided),
         Edge("reject", "marked", "rejected", "inspector", forms.Reject, sets=rules.decided),

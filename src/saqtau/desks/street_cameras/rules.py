@@ -14,7 +14,7 @@ from saqtau.kernel.item import Action, Call, Fire, Item, Open
 from saqtau.kernel.signal import CameraCondition, CameraState, FootageHeld, FootageWanted, OffenceMarked, Signal
 
 PLACES: Final = frozenset({"street", "school"})
-DARK: Final = frozenset({"dark", "unanswered", "in_repair", "late"})
+DARK: Final = frozenset({"dark", "unanswered", "in_repair", "meant", "late"})
 LONGEST: Final = 2 * HOUR
 """A mark is about one act."""
 MARGIN: Final = MINUTE
@@ -72,8 +72,8 @@ def told(_data: Data, form: Data, call: Call) -> Data:
 
 
 def meant(_data: Data, form: Data, call: Call) -> Data:
-    """The camera looks that way on purpose."""
-    return {"note": form["note"], "answered_by": call.actor.id, "dark_until": call.now}
+    """The camera looks that way on purpose: it stays told until somebody has it learned anew, by name."""
+    return {"note": form["note"], "answered_by": call.actor.id}
 
 
 def marked(place: Data, form: Data, call: Call) -> Data:
