@@ -1,5 +1,6 @@
 """What was recorded, over the API: the bytes of the files, gaps said, key pictures, and what the log says left."""
 
+import asyncio
 import io
 import shutil
 import subprocess
@@ -133,7 +134,7 @@ async def test_ffprobe_reads_what_is_played(archive, tmp_path):
 )
 async def test_who_may_not_play_is_refused_and_it_is_entered(archive, who, query):
     client = await archive.house.signed_in(who)
-    for what in ("recording", "recording.m3u8", "thumbnail", f"files/{archive.segments[0].first}"):
+    for what in ("recording", "recording.m3u8", "thumbnail", f"files/{archive.segments[0].first}.mp4"):
         more = {"at": archive.began} if what == "thumbnail" else {}
         answer = await archive.ask(client, what, **query, **more)
         assert answer.status_code == 403, (what, answer.text)
@@ -222,11 +223,27 @@ async def test_a_playlist_names_byte_ranges_that_are_the_film(archive):
     assert lasts == pytest.approx(10, abs=0.3)
 
 
+@pytest.mark.skipif(shutil.which("ffprobe") is None, reason="ffprobe is not installed")
+async def test_ffprobe_plays_the_playlist(archive):
+    client = await archive.house.signed_in("inspector")
+    asked = f"from={archive.began}&to={archive.began + 10 * SECOND}&purpose=case&case=%D0%A3%D0%94-12/2026"
+    probe = await asyncio.create_subprocess_exec(
+        "ffprobe", "-v", "error", "-headers", f"Cookie: {COOKIE}={client.cookies[COOKIE]}\r\n", "-count_packets",
+        "-allowed_extensions", "ALL", "-show_entries", "stream=codec_name,nb_read_packets", "-of", "csv=p=0",
+        f"{archive.house.url}/api/cameras/STREET/recording.m3u8?{asked}",
+        stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
+    )  # fmt: skip
+    told, trouble = await probe.communicate()
+    assert trouble == b""
+    codec, packets = told.decode().split()[0].split(",")[:2]
+    assert (codec, int(packets)) == ("h264", archive.segments[0].frames)
+
+
 async def test_a_file_is_given_out_by_ranges_only(archive):
     client = await archive.house.signed_in("inspector")
     first = archive.segments[0].first
-    assert (await archive.ask(client, f"files/{first}")).json()["fields"] == {"Range": "invalid"}
-    assert (await archive.ask(client, "files/999999")).status_code == 404
+    assert (await archive.ask(client, f"files/{first}.mp4")).json()["fields"] == {"Range": "invalid"}
+    assert (await archive.ask(client, "files/999999.mp4")).status_code == 404
 
 
 async def test_a_file_that_has_gone_is_passed_over(archive):

@@ -58,7 +58,8 @@ _LIST = ResponseSpec(
     data_container=str, media_type="application/vnd.apple.mpegurl", description="The playlist.", generate_examples=False
 )
 _GUARDS: Final = [counted, signed_in]
-Sequence = Annotated[int, PathParameter(ge=0, le=2**62)]
+FileName = Annotated[str, PathParameter(pattern=r"^[0-9]{1,18}\.mp4$", max_length=22)]
+"""First sequence of a file; players look at the ending."""
 
 
 @get(
@@ -204,7 +205,7 @@ def m3u8(portions: list[Portion], query: str) -> str:
     ]  # fmt: skip
     file = -1
     for one in portions:
-        name = f"files/{one.first}?{query}"
+        name = f"files/{one.first}.mp4?{query}"
         if one.apart:
             lines.append("#EXT-X-DISCONTINUITY")
         if one.first != file or one.apart:
@@ -216,7 +217,7 @@ def m3u8(portions: list[Portion], query: str) -> str:
 
 
 @get(
-    "/api/cameras/{camera_id:str}/files/{first:int}",
+    "/api/cameras/{camera_id:str}/files/{name:str}",
     operation_id="readRecordingFile",
     guards=_GUARDS,
     media_type="video/mp4",
@@ -225,14 +226,14 @@ def m3u8(portions: list[Portion], query: str) -> str:
 async def file_part(
     request: Request[Any, Any, Any],
     camera_id: CameraId,
-    first: Sequence,
+    name: FileName,
     asked_range: Annotated[str | None, HeaderParameter(name="Range", max_length=100)] = None,
     purpose: PurposeAsked = None,
     case: CaseAsked = None,
 ) -> Response[bytes]:
     """Bytes of a file that a playlist names: one range, at most 32 MiB. Entered once in 15 minutes, counted."""
     parts, session = parts_of(request), session_of(request)
-    camera = await asked_camera(parts, camera_id)
+    camera, first = await asked_camera(parts, camera_id), int(name.removesuffix(".mp4"))
     async with parts.pg.acquire() as pg:
         oldest = await began_at(pg, camera_id, first)
     look = Look(purpose, case)
