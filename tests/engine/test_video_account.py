@@ -146,13 +146,13 @@ async def test_a_camera_that_was_switched_off_with_a_reason_is_in_maintenance(po
     assert counted.expected == counted.recorded == {(2, "penal_colony"): 3 * MINUTE}
 
 
-async def test_a_camera_is_expected_from_its_first_second_on(pool):
-    await camera(pool, added=at(27, 58))
-    await record(pool, at(27, 59), at(31))
+async def test_a_camera_that_was_just_entered_has_a_minute_to_be_reached(pool):
+    await camera(pool, added=at(27, 20))
+    await record(pool, at(28, 21), at(31))
     counted = await Account(pool).round(NOW)
-    assert await told(pool, 26, 30) == [U, P, R, R, U]
-    assert counted.expected == {(2, "penal_colony"): MINUTE + 2 * SECOND}
-    assert counted.recorded == {(2, "penal_colony"): MINUTE + SECOND}
+    assert await told(pool, 26, 30) == [U, U, P, R, U]
+    assert counted.expected == {(2, "penal_colony"): 40 * SECOND}
+    assert counted.recorded == {(2, "penal_colony"): 39 * SECOND}
 
 
 async def test_what_a_person_explains_is_told_again_however_old(pool):
@@ -199,7 +199,7 @@ async def test_a_minute_under_a_mask_of_the_whole_picture_is_masked(pool):
 async def test_a_camera_answers_from_its_first_to_its_last_minute(pool):
     await camera(pool, added=at(26, 20), retired=at(28, 40))
     await Account(pool).round(NOW)
-    assert await told(pool, 24, 29) == [U, U, X, X, U, U]
+    assert await told(pool, 24, 29) == [U, U, U, X, U, U]
 
 
 async def test_what_was_deleted_is_expired_and_not_missing(pool):

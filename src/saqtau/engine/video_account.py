@@ -19,6 +19,8 @@ YOUNG: Final = 6 * MINUTE
 """Minutes that are told again in every round."""
 WAITED: Final = 30 * SECOND
 """How long a minute waits for its recorder's word."""
+REACHED: Final = MINUTE
+"""How long a camera that was just entered may take to be reached for the first time."""
 LOOKED_BACK: Final = 26 * HOUR
 """How far back a process that begins looks for what changed while none ran."""
 AT_ONCE: Final = 2_000
@@ -187,7 +189,9 @@ class Account:
                 break
             share = recorded(at, end, facts.segments, facts.gaps)
             due = state not in {MinuteState.MAINTENANCE, MinuteState.MASKED}
-            counted.expected[key] = counted.expected.get(key, 0) + (end - max(at, row["added"]) if due else share)
+            counted.expected[key] = counted.expected.get(key, 0) + (
+                max(share, end - max(at, row["added"] + REACHED)) if due else share
+            )
             counted.recorded[key] = counted.recorded.get(key, 0) + share
             counted.unexplained[key] = counted.unexplained.get(key, 0) + (state == MinuteState.UNEXPLAINED)
 
@@ -227,7 +231,7 @@ def _states(
         facts.maintenance,
         masked=facts.masked,
         explained=facts.explained,
-        known=added,
+        known=Instant(added + REACHED),
         told=told,
     )
 

@@ -146,6 +146,11 @@ def test_who_was_told_of_before_the_count_begins_is_counted_though_nothing_is_to
     assert figures(found) == {"c2": (1, 1, 0, 0, 0, 0), "c1": (11, 0, 0, 0, 0, 11)}
 
 
+def test_the_minute_in_which_a_camera_was_entered_had_begun_without_it(copy):
+    copy.enter(minute(0, line("c1", 1, 20_000)), minute(1, line("c1", 2, 20_000)), minute(2, line("c1", 3)))
+    assert figures(copy.fetch().count()) == {"c1": (2, 1, 0, 1, 0, 0)}
+
+
 def test_two_recorders_tell_of_one_minute_while_a_camera_is_handed_over(copy):
     copy.enter(
         minute(0, line("c1", 10)),

@@ -285,16 +285,18 @@ class _Counter:
             first = self._first.get(camera)
             if first is not None:
                 # who was told of once is counted on, though nothing is told any more
-                first = max(first, self.began // MINUTE)
-                _count(count, self._minutes.get(camera, {}), first, last // MINUTE)
+                begin = max(first, self.began // MINUTE)
+                _count(count, self._minutes.get(camera, {}), first, begin, last // MINUTE)
             found.append(count)
         return found
 
 
-def _count(count: CameraCount, row: dict[int, _Minute], first: int, stop: int) -> None:
+def _count(count: CameraCount, row: dict[int, _Minute], first: int, begin: int, stop: int) -> None:
     kinds = []
-    for number in range(first, stop):
+    for number in range(begin, stop):
         minute = row.get(number)
+        if number == first and minute is not None and minute.recorded_ms < MINUTE - TRIFLE:
+            continue  # the minute in which the camera was entered had begun without it
         count.minutes += 1
         if minute is None:
             count.silent += 1
