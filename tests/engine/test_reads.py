@@ -93,7 +93,8 @@ async def house(js, nc, database, pg_owner, tmp_path):
     await pg_owner.execute(
         """
         truncate partition_offset, quarantine, journal_stream, outbox, picture, read_history, read_recent, camera,
-            unit, site, listed_vehicle, item cascade;
+            unit, listed_vehicle, item cascade;
+        delete from site;
         insert into site values ('s', 'Street', 2, 51, 71);
         update register_revision set revision = revision + 1;
         """

@@ -36,7 +36,7 @@ class Counted:
 
 @pytest.fixture
 async def pg(pg_owner, pg_worker):
-    await pg_owner.execute("truncate listed_vehicle, camera, officer, unit, site cascade")
+    await pg_owner.execute("truncate listed_vehicle, camera, officer, unit cascade; delete from site")
     await pg_owner.execute("update register_revision set revision = revision + 1")
     return pg_worker
 
