@@ -193,7 +193,8 @@ class Session(asyncio.Protocol):
             return False
         count = int(given.get("nc", "0"), 16)
         mine = answer(challenge, login, *head.first[:2], count=count, cnonce=given.get("cnonce", ""))
-        return dict(re.findall(r'(\w+)="?([^",]*)"?', mine))["response"] == given.get("response")
+        told: dict[str, str] = dict(re.findall(r'(\w+)="?([^",]*)"?', mine))
+        return told["response"] == given.get("response")
 
 
 def describe(stream: "Stream") -> str:
