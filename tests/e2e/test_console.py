@@ -100,10 +100,13 @@ async def test_no_page_of_the_console_has_a_barrier(browser, street, language, t
 
 async def test_a_role_sees_only_the_doors_that_open_for_it(browser, street):
     doors = {
-        "operator": ["Control room", "Registers", "Approvals"],
-        "prosecutor": ["Control room", "Registers", "Plate history", "Oversight", "Approvals"],
-        "administrator": ["Registers", "Approvals"],
-    }
+        "operator": ["Control room", "Wall", "Cameras", "Registers", "Approvals"],
+        "prosecutor": [
+            "Control room", "Custody", "Wall", "Cameras", "Registers", "Plate history", "Oversight", "Approvals",
+        ],
+        "school": ["Wall", "Cameras"],
+        "administrator": ["Cameras", "Registers", "Approvals"],
+    }  # fmt: skip
     for name, pages in doors.items():
         async with visit(browser, street) as page:
             await log_in(page, name)
