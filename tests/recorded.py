@@ -9,8 +9,9 @@ from saqtau.video.segment_writer import SegmentWriter
 BEGAN = Instant(1_795_000_000_000)
 
 
-def units(seconds, *, began=BEGAN, lost=(), name="street"):
-    """What a camera sends in so many seconds. lost: seconds at which packets are missing."""
+def units(seconds, *, began=BEGAN, lost=(), name="street", filler=0):
+    """What a camera sends in so many seconds. lost: seconds at which packets are missing; filler: bytes a picture."""
+    more = (b"\x0c" + b"\xff" * filler + b"\x80",) if filler else ()
     clip = scene(name)
     yield clip.parameters
     for number in range(int(seconds * clip.fps)):
@@ -18,7 +19,7 @@ def units(seconds, *, began=BEGAN, lost=(), name="street"):
         if number % clip.fps == 0 and number // clip.fps in lost:
             yield Loss(3, at)
         which = number % len(clip.pictures)
-        yield AccessUnit(int(number * 90_000 / clip.fps), clip.keys[which], clip.pictures[which], at, None)
+        yield AccessUnit(int(number * 90_000 / clip.fps), clip.keys[which], (*clip.pictures[which], *more), at, None)
 
 
 def record(folder, camera="cam-1", seconds=10, *, place="street", **more):
