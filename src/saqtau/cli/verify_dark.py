@@ -48,7 +48,7 @@ def dark(
     keys = keys_of(vkey, verify.file_of(policy))
     found = recount(
         folder_reader(mirror), lambda bundle: _lines(mirror, bundle), _arrivals(mirror), keys, verify.say,
-        began=begun, ended=ended, camera=camera,
+        now=now, began=begun, ended=ended, camera=camera,
     )  # fmt: skip
     for line in tell(found):
         verify.say(line)

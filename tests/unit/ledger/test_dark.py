@@ -92,7 +92,7 @@ class Copy:
     def count(self, **more):
         return recount(
             folder_reader(self.place), lambda bundle: opened.read_lines(self.place, bundle),
-            (self.place / opened.ARRIVALS).read_bytes(), keys_of(KEY.vkey(), None), silent, **more,
+            (self.place / opened.ARRIVALS).read_bytes(), keys_of(KEY.vkey(), None), silent, now=at(2000), **more,
         )  # fmt: skip
 
 
@@ -149,6 +149,15 @@ def test_who_was_told_of_before_the_count_begins_is_counted_though_nothing_is_to
 def test_the_minute_in_which_a_camera_was_entered_had_begun_without_it(copy):
     copy.enter(minute(0, line("c1", 1, 20_000)), minute(1, line("c1", 2, 20_000)), minute(2, line("c1", 3)))
     assert figures(copy.fetch().count()) == {"c1": (2, 1, 0, 1, 0, 0)}
+
+
+def test_a_minute_that_is_to_come_is_no_minute_and_nobody_counts_for_ever(copy):
+    copy.enter(minute(0, line("c1", 1)), minute(2**30, line("c1", 2)), minute(1, line("c1", 2)))
+    found = copy.fetch().count()
+    assert figures(found) == {"c1": (2, 2, 0, 0, 0, 0)}
+    assert [str(one)[:45] for one in found.findings] == ["entry 1: speaks of a minute that is to come: "]
+    copy.enter(minute(-T // MINUTE + 1, line("c2", 1))).fetch()
+    assert figures(copy.count(camera="c2"))["c2"][0] <= 366 * 24 * 60
 
 
 def test_two_recorders_tell_of_one_minute_while_a_camera_is_handed_over(copy):

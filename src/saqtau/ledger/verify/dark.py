@@ -122,6 +122,7 @@ def recount(
     keys: LogPolicy,
     say: Say,
     *,
+    now: Instant,
     began: Instant | None = None,
     ended: Instant | None = None,
     camera: str | None = None,
@@ -129,13 +130,13 @@ def recount(
     """Count the minutes between `began` and `ended` again. Never raises for what it finds; Refused(UNAVAILABLE).
 
     read: the log's files. read_open: the lines of a bundle's open records; Refused(INVALID) where they are damaged.
-    arrivals: the lines that say when leaves came.
+    arrivals: the lines that say when leaves came. now: what speaks of a later time is no minute. A year at most.
     """
     signed, findings = open_signed(read(CHECKPOINT), keys, say)
     nothing = Recount([], findings, began or Instant(0), ended or Instant(0))
     if signed is None:
         return nothing
-    counter = _Counter(_arrivals(arrivals), began, ended, camera)
+    counter = _Counter(_arrivals(arrivals), now, began, ended, camera)
     edge, withheld = Edge(), 0
     for first in range(0, signed.checkpoint.size, WIDTH):
         width = min(WIDTH, signed.checkpoint.size - first)
@@ -191,8 +192,14 @@ class _Counter:
     """Takes records in the order of the log."""
 
     def __init__(
-        self, came: list[tuple[int, Instant]], began: Instant | None, ended: Instant | None, camera: str | None
+        self,
+        came: list[tuple[int, Instant]],
+        now: Instant,
+        began: Instant | None,
+        ended: Instant | None,
+        camera: str | None,
     ) -> None:
+        self._now = now
         self.findings: list[Finding] = []
         self.began, self.ended = began, ended
         self._came = came
@@ -216,6 +223,8 @@ class _Counter:
         told = msgspec.convert(record, Told)
         if not 0 < told.until - told.at <= LONGEST:
             raise msgspec.ValidationError(f"a minute from {told.at} to {told.until}")
+        if told.until > self._now + DAY:
+            raise msgspec.ValidationError(f"speaks of a minute that is to come: {told.at}")
         self._newest = max(self._newest, told.at)
         self._late(index, told)
         for line in told.cameras:
@@ -276,9 +285,8 @@ class _Counter:
         last = self._upper if self._upper is not None else Instant(self._newest + MINUTE)
         last = Instant(min(last, self._newest + MINUTE))
         self.ended = last
-        self.began = self._lower or Instant(
-            min((number for row in self._minutes.values() for number in row), default=0) * MINUTE
-        )
+        least = min((number for row in self._minutes.values() for number in row), default=0) * MINUTE
+        self.began = Instant(max(least if self._lower is None else self._lower, last - LONGEST))
         found = []
         for camera in sorted(self._site, key=lambda code: (self._site[code], code)):
             count = CameraCount(camera, self._site[camera], changes=self._changes.get(camera, []))
