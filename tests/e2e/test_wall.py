@@ -215,6 +215,10 @@ async def test_an_administrator_adds_a_camera_by_its_address_and_switches_it_off
         await expect(page.get_by_role("article")).to_contain_text("Switched off")
         assert await barriers(page) == []
     row = await filmed.house.owner.fetchrow("select by, why, ended from video_disable where camera = $1", name)
-    assert (row["by"], row["why"], row["ended"]) == ("administrator", "the roof below it is repaired until Friday", None)
+    assert (row["by"], row["why"], row["ended"]) == (
+        "administrator",
+        "the roof below it is repaired until Friday",
+        None,
+    )
     (added, off) = (await filmed.house.closed(2, viewer="administrator", action="camera.manage", object=name))[-2:]
     assert [entry["told"]["done"] for entry in (added, off)] == ["added", "disabled"]
