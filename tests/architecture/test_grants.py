@@ -61,6 +61,7 @@ DRAFTERS = {
     "engine/video_retention.py": "recordings whose days were over, in the log of evidence",
     "engine/video_health.py": "cameras that were covered, turned, are well again, in the log of evidence",
     "engine/export_package.py": "the issue of an export, whose entry holds its manifest",
+    "engine/recording_package.py": "the issue of an export of a recording, whose entry holds its manifest",
 }
 """Who writes entries of his own. Whoever shows something to a person does so through access."""
 
@@ -68,6 +69,7 @@ BLOB_READERS = {
     "engine/reading.py: read_picture": "takes a grant",
     "engine/verify.py: _pictures": "compares hashes, shows nothing",
     "engine/export_package.py: _unlock": "sealed bytes, with a key that read functions with a grant fetch",
+    "engine/recording_package.py: _unlock": "as above",
 }
 
 _READS = re.compile(rf"\b(?:from|join|into|update)\s+(?:only\s+)?({'|'.join(PROTECTED)})\b(?!\()", re.IGNORECASE)

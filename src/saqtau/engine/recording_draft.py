@@ -26,7 +26,7 @@ from saqtau.engine.reading import regions_of
 from saqtau.engine.recording_exports import RecordingLine
 from saqtau.engine.store import see
 from saqtau.kernel.access import Action, Grant
-from saqtau.kernel.clock import Clock
+from saqtau.kernel.clock import Clock, Instant
 from saqtau.kernel.errors import Kind, Refused
 from saqtau.kernel.two_people import WAITING
 from saqtau.ledger.sealing import seal, unseal
@@ -48,7 +48,7 @@ _KEEP: Final = """
 """
 
 
-class Draft(msgspec.Struct, frozen=True):
+class RedactedCopy(msgspec.Struct, frozen=True):
     """A redacted copy. parent: which links of which camera it was made from."""
 
     data: bytes
@@ -148,8 +148,11 @@ def _copy(source: content.Source, path: Path) -> None:
             file.write(piece)
 
 
-async def open_draft(pg: Any, blobs: Blobs, keys: Keys, line: RecordingLine) -> Draft:
-    """The copy of a wish. Raises Refused: CONFLICT (`draft`: not made; `key`: gone), NOT_FOUND, UNAVAILABLE."""
+async def open_draft(
+    grant: Grant, pg: Any, blobs: Blobs, keys: Keys, line: RecordingLine, now: Instant
+) -> RedactedCopy:
+    """The copy of a wish. Raises Refused: DENIED, CONFLICT (`draft`: not made; `key`: gone), NOT_FOUND, UNAVAILABLE."""
+    must_hold(grant, now, Action.REQUEST_EXPORT, Action.APPROVE_EXPORT, Action.RECEIVE_EXPORT)
     row = await pg.fetchrow(_ONE, line.id)
     if row is None:
         raise Refused(Kind.CONFLICT, "the redacted copy is not made yet", draft="not_made")
@@ -161,15 +164,16 @@ async def open_draft(pg: Any, blobs: Blobs, keys: Keys, line: RecordingLine) -> 
         raise Refused(Kind.UNAVAILABLE, "the kept copy is damaged", draft="damaged") from None
     if hashlib.sha256(data).digest() != row["sha256"]:
         raise Refused(Kind.UNAVAILABLE, "the kept copy is another", draft="damaged")
-    return Draft(data, row["sha256"].hex(), row["frames"], msgspec.json.decode(row["parent"], type=dict[str, Any]))
+    return RedactedCopy(
+        data, row["sha256"].hex(), row["frames"], msgspec.json.decode(row["parent"], type=dict[str, Any])
+    )
 
 
-async def read_draft(grant: Grant, line: RecordingLine, using: Drafting) -> Draft:
-    """The copy, for who asked and who is to agree. Raises Refused as `open_draft`, and DENIED."""
-    must_hold(grant, using.clock(), Action.REQUEST_EXPORT, Action.APPROVE_EXPORT, Action.RECEIVE_EXPORT)
+async def read_draft(grant: Grant, line: RecordingLine, using: Drafting) -> RedactedCopy:
+    """The copy, for who asked and who is to agree. Raises Refused as `open_draft`."""
     with refusals():
         async with using.pool.acquire() as pg:
-            return await open_draft(pg, using.blobs, using.keys, line)
+            return await open_draft(grant, pg, using.blobs, using.keys, line, using.clock())
 
 
 async def note_seen(grant: Grant, line: RecordingLine, using: Drafting) -> None:

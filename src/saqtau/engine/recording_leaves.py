@@ -14,12 +14,14 @@ from saqtau.kernel.clock import MINUTE, Instant
 
 LATEST: Final = 15 * MINUTE
 """How long after a recording its minute may have been entered."""
-MOST: Final = 60
-"""Minutes of one package, spread over its time: what was changed is then named to a sixtieth of it, or a minute."""
+MOST: Final = 12
+"""Minutes of one package, spread over its time: what was changed is named to a twelfth of it, or a minute."""
+_BEHIND: Final = 8
+"""Minutes that are looked at for the first head behind a recording: the recorders of a site each enter their own."""
 
 _NOTE: Final = "insert into recording_leaf (site, at, origin, index) select * from unnest($1::text[], $2::int8[], $3::text[], $4::int8[]) on conflict do nothing"  # noqa: E501 - one statement
 _FIND: Final = """
-    select origin, index from recording_leaf where site = $1 and at >= $2 and at < $3 order by at, origin, index
+    select origin, index, at from recording_leaf where site = $1 and at >= $2 and at < $3 order by at, origin, index
 """
 
 
@@ -54,7 +56,7 @@ async def find_heads(
 ) -> list[Head]:  # fmt: skip
     """Heads of a camera's chain that the log has within these links, and the first behind them, in order.
 
-    span: when the first and the last of the links were. At most 60, evenly; the last is always among them.
+    span: when the first and the last of the links were. About a dozen, evenly, and always the first behind them.
     Raises Refused as `open_entries`.
     """
     first, last = links
@@ -62,9 +64,8 @@ async def find_heads(
     with refusals():
         rows = await pool.fetch(_FIND, site, began - began % MINUTE, ended + LATEST)
     places = [Place(row["origin"], row["index"]) for row in rows]
-    behind = [number for number, row in enumerate(places)][-int(LATEST // MINUTE) :]
-    step = max(1, (len(places) - len(behind)) // MOST)
-    chosen = sorted({*range(0, len(places), step), *behind})
+    behind = [number for number, row in enumerate(rows) if row["at"] >= ended - ended % MINUTE][:_BEHIND]
+    chosen = sorted({*range(0, len(places), max(1, len(places) // MOST)), *behind})
     found: dict[int, Head] = {}
     for opened in await open_entries(grant, pool, keys, [places[number] for number in chosen], now):
         for line in _lines(opened):

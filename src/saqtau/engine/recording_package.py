@@ -31,8 +31,7 @@ from saqtau.engine.keys import Keys
 from saqtau.engine.ledger import ACCESS, Draft, Ledger, day_of
 from saqtau.engine.ledger_read import Proofs
 from saqtau.engine.policy_change import in_force
-from saqtau.engine.recording_draft import Draft as Copy
-from saqtau.engine.recording_draft import open_draft
+from saqtau.engine.recording_draft import RedactedCopy, open_draft
 from saqtau.engine.recording_exports import RecordingLine, find_agreed
 from saqtau.engine.recording_leaves import Head, find_heads
 from saqtau.engine.sequencer import Count
@@ -157,7 +156,8 @@ async def read_package(grant: Grant, line: RecordingLine, using: Making) -> Leav
             await see(pg, EVERYWHERE)  # the grant names the wish, whatever region an overseer has
             await find_agreed(pg, line)
             kept = await _kept(pg, line.id)
-            if PackageStanding.WITNESSED not in kept:
+            # the entry of the issue is new: without a witness who answers none will stand behind it
+            if PackageStanding.WITNESSED not in kept and await some_answer(using.pool):
                 await _issue(grant, line, using, pg, PackageStanding.WITNESSED)
                 kept = await _kept(pg, line.id)
             witnessed = kept.get(PackageStanding.WITNESSED)
@@ -181,7 +181,7 @@ async def _issue(grant: Grant, line: RecordingLine, using: Making, pg: Any, stan
     now = using.clock()
     concerns = await find_agreed(pg, line)
     if line.redacted:
-        copy = await open_draft(pg, using.blobs, using.keys, line)
+        copy = await open_draft(grant, pg, using.blobs, using.keys, line, now)
         found, heads, files = None, await _heads_of(grant, line, using, copy.parent, now), {content.REDACTED: copy.data}
     else:
         copy, files = None, {}
@@ -224,7 +224,7 @@ async def _issue(grant: Grant, line: RecordingLine, using: Making, pg: Any, stan
     )  # fmt: skip
 
 
-def _parent(copy: Copy | None, line: RecordingLine) -> dict[str, Any]:
+def _parent(copy: RedactedCopy | None, line: RecordingLine) -> dict[str, Any]:
     """What a redacted copy says of what it was made from, and of who looked through it."""
     if copy is None:
         return {}
