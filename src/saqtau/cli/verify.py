@@ -121,11 +121,15 @@ def export(
         Path | None,
         typer.Option("--policy", exists=True, help="Your own copy of the oversight policy; else the package's."),
     ] = None,
+    tsa: Annotated[
+        Path | None,
+        typer.Option("--tsa", exists=True, help="Certificates (PEM) of the time-stamping authority that you trust."),
+    ] = None,
 ) -> None:
     """Check an export package, offline: files, the log's entry about it, the chain of custody. As its own verify.py."""
     from saqtau.ledger.verify.export import check
 
-    end(check(package, file_of(policy), say))
+    end(check(package, file_of(policy), say, file_of(tsa)))
 
 
 @verbs.command("paper")
