@@ -38,7 +38,7 @@ class Door:
         await self.asked.wait()
         return self.allowed
 
-    async def close(self, grant, delivered, told=None):
+    async def close(self, grant, delivered, _told=None):
         self.closed.append((grant.entry, delivered))
 
 
