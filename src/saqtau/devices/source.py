@@ -11,13 +11,21 @@ from saqtau.devices.streams import client as streams
 from saqtau.kernel.clock import Clock
 from saqtau.video.access_unit import Unit
 
-FIRST_PAUSE, LONGEST_PAUSE = 0.2, 30.0  # s
+FIRST_PAUSE, USUAL_PAUSE, LONGEST_PAUSE = 0.5, 5.0, 30.0  # s
+MANY = 40
+"""Failures in a row, some three minutes of them, after which a camera is asked more and more seldom."""
 SILENCE = 10.0  # s
 
 
 def pause(tries: int, random: Random) -> float:
-    """Seconds before the next try after `tries` failures in a row: doubling, and never all cameras at once."""
-    return min(LONGEST_PAUSE, FIRST_PAUSE * 2.0 ** min(tries, 16)) * random.uniform(0.5, 1.0)
+    """Seconds before the next try after `tries` failures in a row: doubling, and never all cameras at once.
+
+    A camera that comes back is found within USUAL_PAUSE: the pause is picture that is missing. One that has been away
+    for minutes may wait longer: each try of a dead one costs a connection.
+    """
+    usual = min(USUAL_PAUSE, FIRST_PAUSE * 2.0 ** min(tries, 8))
+    seldom = min(LONGEST_PAUSE, usual * 2.0 ** max(0, min(tries, MANY + 8) - MANY))
+    return seldom * random.uniform(0.5, 1.0)
 
 
 async def play(

@@ -16,6 +16,8 @@ from saqtau.video.gap import GapKind
 
 STEADY: Final = MINUTE
 """A stream that has lasted so long is tried again at once when it ends."""
+DENIED: Final = 8
+"""A denial counts for so many failures: cameras lock out who comes again and again with a wrong password."""
 
 Play = Callable[[VideoCamera, Callable[[list[Unit]], None]], Awaitable[None]]
 """Plays a camera until cancelled; raises Refused (`stream`) when it ends."""
@@ -68,7 +70,7 @@ async def go_on(
         if reason is None:
             continue
         tape.interrupt(GapKind.SILENT if reason == "silent" else GapKind.RECONNECT, why=reason)
-        tries = 0 if clock() - began > STEADY else tries + 1
+        tries = 0 if clock() - began > STEADY else tries + (DENIED if reason == "denied" else 1)
         try:
             async with asyncio.timeout(pause(tries, random)):
                 await changed.wait()
