@@ -251,5 +251,9 @@ def test_what_is_near_differs_in_one_doubted_character(plate, doubts, urgent):
         assert differing[0] in doubts
 
 
+APART = frozenset({"custody", "street_cameras"})
+"""Desks that no read and no crew moves: their own lives are drawn in tests/desks/test_custody.py."""
+
+
 def test_the_machine_runs_over_all_our_desks():
-    assert set(DESKS.current) == {"cloned_plates", "dangerous_drivers", "dispatch", "location_dark", "oversight"}
+    assert set(DESKS.current) - APART == {"cloned_plates", "dangerous_drivers", "dispatch", "location_dark", "oversight"}
