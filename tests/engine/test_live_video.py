@@ -93,6 +93,15 @@ async def test_a_viewer_who_comes_late_begins_at_the_last_key_frame_and_goes_on(
         assert await take(viewer, 2) == more
 
 
+@pytest.mark.parametrize("name", ["hall.2", ".hall", "hall.", "a..b"])
+async def test_a_camera_with_dots_in_its_code_is_seen_like_any_other(nc, sender, tmp_path, name):
+    camera = Camera(sender, tmp_path, name)
+    camera.begin()
+    began = camera.write(key=True)
+    async with watching(Relay(nc, clock), name) as viewer:
+        assert await take(viewer, 2) == [Init("avc1.4d401f", b"init"), began]
+
+
 async def test_what_is_written_while_the_beginning_is_read_comes_behind_it_once(nc, camera):
     began = [camera.write(key=True), camera.write()]
     async with watching(Relay(nc, clock)) as viewer:

@@ -15,7 +15,18 @@ import nats.errors
 import structlog
 
 from saqtau.engine.access import must_hold
-from saqtau.engine.live_video import LIVE, LONGEST_START, WANT, Joiner, Message, State, Word, parse_init, parse_message
+from saqtau.engine.live_video import (
+    LIVE,
+    LONGEST_START,
+    WANT,
+    Joiner,
+    Message,
+    State,
+    Word,
+    parse_init,
+    parse_message,
+    subject,
+)
 from saqtau.kernel.access import Action, Grant
 from saqtau.kernel.clock import Clock, Instant
 from saqtau.kernel.errors import Refused
@@ -249,13 +260,13 @@ class Relay:
             while True:
                 try:
                     if subscription is None:
-                        subscription = await self._nc.subscribe(f"{LIVE}.{channel.camera}", cb=heard)
+                        subscription = await self._nc.subscribe(subject(LIVE, channel.camera), cb=heard)
                     if channel.heard and loop.time() - channel.heard < SILENT:
                         lost_since = None
-                        await self._nc.publish(f"{WANT}.{channel.camera}", b"")
+                        await self._nc.publish(subject(WANT, channel.camera), b"")
                         await asyncio.sleep(ASKED_EVERY)
                         continue
-                    answer = await self._nc.request(f"{WANT}.{channel.camera}", b"", timeout=PATIENCE)
+                    answer = await self._nc.request(subject(WANT, channel.camera), b"", timeout=PATIENCE)
                     state = msgspec.json.decode(answer.data, type=State)
                     lost_since = None
                     if state.dark is not None:

@@ -1,9 +1,9 @@
 """The live picture of cameras between recorders and web processes: asked for, it flows; asked for no more, it stops.
 
-Core NATS, nothing stored. A web process asks `video.want.<camera>` every two seconds; the recorder that has the camera
-answers how it is, sends what a decoder needs and the fragments since the last key frame, and goes on for six seconds
-on `video.live.<camera>`. The bytes are those of the file. A recorder never waits for a viewer: what does not fit into
-its queue is left out, and what a viewer missed he is told.
+Core NATS, nothing stored. A web process asks `video.want.<camera>` every two seconds (a dot of its code is written
+`=`); the recorder that has the camera answers how it is, sends what a decoder needs and the fragments since the last
+key frame, and goes on for six seconds on `video.live.<camera>`. The bytes are those of the file. A recorder never waits
+for a viewer: what does not fit into its queue is left out, and what a viewer missed he is told.
 
 A message: 24 bytes of head, big-endian (version, kind, part, parts, 2 unused, sequence, UTC ms), then its bytes.
 """
@@ -43,6 +43,8 @@ LARGEST: Final = 64
 
 _HEAD: Final = struct.Struct(">BBHH2xQQ")
 _VERSION: Final = 1
+_DOT: Final = "="
+"""Stands for a dot of a code; no code has one."""
 
 
 class Word(IntEnum):
@@ -63,6 +65,11 @@ class Message(msgspec.Struct, frozen=True, gc=False):
     seq: int
     at: Instant
     data: bytes
+
+
+def subject(word: str, camera: str) -> str:
+    """Where this is said of a camera. A dot divides subjects, and codes of cameras may have some, at the end too."""
+    return f"{word}.{camera.replace('.', _DOT)}"
 
 
 class State(msgspec.Struct, frozen=True):
@@ -242,19 +249,19 @@ class Sender:
         if self._queued + len(data) > QUEUED or not self._nc.is_connected:
             self.left_out += 1
             return
-        subject = f"{LIVE}.{camera}"
+        to = subject(LIVE, camera)
         for payload in encode_message(word, seq, at, data):
-            self._queue.append((subject, payload))
+            self._queue.append((to, payload))
             self._queued += len(payload)
         self._wake.set()
 
     async def _pump(self) -> None:
         while True:
             while self._queue:
-                subject, payload = self._queue.popleft()
+                to, payload = self._queue.popleft()
                 self._queued -= len(payload)
                 try:
-                    await self._nc.publish(subject, payload)
+                    await self._nc.publish(to, payload)
                 except (OSError, TimeoutError, nats.errors.Error) as error:
                     self.left_out += 1
                     log.debug("a live message was not sent", error=type(error).__name__)
@@ -262,7 +269,7 @@ class Sender:
             await self._wake.wait()
 
     async def _wanted(self, message: Any) -> None:
-        camera = message.subject.removeprefix(f"{WANT}.")
+        camera = message.subject.removeprefix(f"{WANT}.").replace(_DOT, ".")
         source = self._sources.get(camera)
         if source is None:
             return
