@@ -19,6 +19,7 @@ from saqtau.video.access_unit import Unit
 PATIENCE = 10.0  # s for a connection, and for a reply
 ROOM = 128 << 10  # bytes: the largest packet or message and what came with it
 _PACKET = 0x24  # "$"
+MOST_UNREAD = 64 << 10  # bytes we said that a camera may leave unread
 _LINE_END = b"\r\n"
 
 
@@ -150,6 +151,7 @@ class Connection(asyncio.BufferedProtocol):
             Refused(Kind.UNAVAILABLE, f"the connection ended: {exc or 'closed by the camera'}", stream="lost")
         )
 
+            asyncio.get_running_loop().call_later(PATIENCE, self._transport.abort)  # from who does not read our goodbye
     def eof_received(self) -> None:
         """The camera says no more."""
         self._end_with(Refused(Kind.UNAVAILABLE, "the camera closed the connection", stream="lost"))
@@ -243,8 +245,13 @@ class Connection(asyncio.BufferedProtocol):
         return size
 
     def _write(self, data: bytes) -> None:
-        if self._transport is not None and not self._transport.is_closing():
-            self._transport.write(data)
+        if self._transport is None or self._transport.is_closing():
+            return
+        if self._transport.get_write_buffer_size() > MOST_UNREAD:  # asks and asks, and reads no answer: our memory
+            self._end_with(Refused(Kind.INVALID, "the camera reads none of what it is told", stream="broken"))
+            self._transport.abort()  # what it does not read would keep the socket open for good
+            return
+        self._transport.write(data)
 
     def _end_with(self, error: Exception | None) -> None:
         if self._ended.done():

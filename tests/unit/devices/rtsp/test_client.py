@@ -269,3 +269,27 @@ async def test_a_description_without_pictures_is_refused_by_its_name():
     (word, message), _ = await said([OK, described])
     assert word == "no_video"
     assert "audio" in message
+
+
+async def test_a_camera_that_asks_and_reads_no_answer_does_not_fill_our_memory():
+    question = b"OPTIONS * RTSP/1.0\r\nCSeq: 1\r\n\r\n" * 1_000
+    asked = 0
+
+    async def serve(reader, writer):
+        nonlocal asked
+        try:
+            while asked < 2_000:
+                writer.write(question)
+                await writer.drain()
+                asked += 1
+        except ConnectionError:
+            pass
+        finally:
+            writer.close()
+
+    server = await asyncio.start_server(serve, "127.0.0.1", 0, limit=1)
+    async with server:
+        word, message = await refused(f"rtsp://127.0.0.1:{server.sockets[0].getsockname()[1]}/x")
+    assert word == "broken"
+    assert "reads none" in message
+    assert asked < 2_000
