@@ -2,6 +2,7 @@
 
 import asyncio
 import secrets
+import threading
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -18,9 +19,23 @@ from saqtau.video.access_unit import Unit
 
 PATIENCE = 10.0  # s for a connection, and for a reply
 ROOM = 128 << 10  # bytes: the largest packet or message and what came with it
-_PACKET = 0x24  # "$"
 MOST_UNREAD = 64 << 10  # bytes we said that a camera may leave unread
+_PACKET = 0x24  # "$"
 _LINE_END = b"\r\n"
+
+
+class _Room(threading.local):
+    """Where a loop's connections read into, one after the other: a read is taken apart before the next one begins.
+
+    A buffer each would be touched as far as its largest key picture reaches, and kept by nobody's cache.
+    """
+
+    def __init__(self) -> None:
+        self.data = bytearray(ROOM)
+        self.view = memoryview(self.data)
+
+
+_ROOM = _Room()
 
 
 class Reply(msgspec.Struct, frozen=True):
@@ -45,9 +60,8 @@ class Connection(asyncio.BufferedProtocol):
         self.methods: set[str] = set()
         self.leaving: tuple[str, str, Mapping[str, str]] | None = None
         self._login, self._clock, self._on_units = login, clock, on_units
-        self._buffer = bytearray(ROOM)
-        self._room = memoryview(self._buffer)
-        self._end = 0
+        self._buffer, self._room = _ROOM.data, _ROOM.view
+        self._rest = b""  # of the read before: what was not whole yet
         self._transport: asyncio.Transport | None = None
         self._secure = False
         self._number = 0
@@ -137,6 +151,7 @@ class Connection(asyncio.BufferedProtocol):
             self._end_with(None)
         if self._transport is not None:
             self._transport.close()
+            asyncio.get_running_loop().call_later(PATIENCE, self._transport.abort)  # from who does not read our goodbye
         if not self._ended.cancelled():
             self._ended.exception()  # seen
 
@@ -151,25 +166,25 @@ class Connection(asyncio.BufferedProtocol):
             Refused(Kind.UNAVAILABLE, f"the connection ended: {exc or 'closed by the camera'}", stream="lost")
         )
 
-            asyncio.get_running_loop().call_later(PATIENCE, self._transport.abort)  # from who does not read our goodbye
     def eof_received(self) -> None:
         """The camera says no more."""
         self._end_with(Refused(Kind.UNAVAILABLE, "the camera closed the connection", stream="lost"))
 
     def get_buffer(self, sizehint: int) -> memoryview:  # noqa: ARG002 - the protocol's own
-        """Where the next bytes go."""
-        return self._room[self._end :]
+        """Where the next bytes go: after what is left of those before. The loop reads into it at once."""
+        size = len(self._rest)
+        self._room[:size] = self._rest
+        return self._room[size:]
 
     def buffer_updated(self, nbytes: int) -> None:
         """Take what came; the beginning of what is not whole yet stays."""
         units: list[Unit] = []
-        self._end += nbytes
+        end, self._rest = len(self._rest) + nbytes, b""
         if self._ended.done():
-            self._end = 0
             return
         ending: Refused | None = None
         try:
-            self._read(units)
+            self._read(end, units)
         except Refused as refused:
             ending = Refused(refused.kind, refused.message, stream=refused.fields.get("stream", "broken"))
         try:
@@ -180,8 +195,8 @@ class Connection(asyncio.BufferedProtocol):
         if ending is not None:
             self._end_with(ending)
 
-    def _read(self, units: list[Unit]) -> None:
-        data, end, at, now = self._buffer, self._end, 0, self._clock()
+    def _read(self, end: int, units: list[Unit]) -> None:
+        data, at, now = self._buffer, 0, self._clock()
         video, channel = self._video, self._video_channel
         while at < end:
             if data[at] == _PACKET:
@@ -212,9 +227,8 @@ class Connection(asyncio.BufferedProtocol):
                     break
                 at += size
                 video, channel = self._video, self._video_channel
-        if at:
-            data[: end - at] = data[at:end]
-            self._end = end - at
+        if at < end:
+            self._rest = bytes(self._room[at:end])
 
     def _told(self, data: bytes) -> None:
         told = parse_reports(data)
