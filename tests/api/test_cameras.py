@@ -48,6 +48,15 @@ async def test_each_sees_the_cameras_of_his_regions_and_places(cameras, who):
     assert (await seen(cameras, who)).keys() == SEES[who]
 
 
+async def test_a_first_file_that_holds_only_the_wait_for_the_camera_hides_no_file_of_the_same_beginning(cameras):
+    now = cameras.parts.clock()
+    began = now - 4 * MINUTE
+    await cameras.owner.execute("delete from video_segment where camera = 'COLONY'")
+    await written(cameras.owner, "COLONY", began, now, first=1, closed=False)
+    await written(cameras.owner, "COLONY", began, began, first=0, last=0)
+    assert (await seen(cameras, "prosecutor"))["COLONY"]["state"] == "well"
+
+
 async def test_who_has_no_business_with_cameras_is_refused_and_it_is_entered(cameras):
     answer = await (await cameras.signed_in("patrol1")).get("/api/cameras")
     assert answer.status_code == 403

@@ -166,7 +166,8 @@ _STATES: Final = """
     left join lateral (select began from video_disable where camera = c.id and kind = 'disabled' and began <= $2
         and (ended is null or ended > $2) order by began limit 1) o on true
     left join video_health h on h.camera = c.id
-    left join lateral (select ended from video_segment where camera = c.id order by began desc limit 1) s on true
+    left join lateral (select ended from video_segment where camera = c.id
+        order by began desc, first desc limit 1) s on true
     left join lateral (select began from video_segment where camera = c.id order by began limit 1) f on true
     left join lateral (select count(*) as looking from video_watch where camera = c.id and until is null
         and seen > $3 and (purpose <> $4 or $5)) w on true
