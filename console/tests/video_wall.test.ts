@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import type { VideoCamera } from '../src/video/ask';
 import { allPurposes, lookFor, purposesFor } from '../src/video/look';
-import { around, byNeed, chosen, covers, layoutFor, moved, ownWalls, page, presetsOf } from '../src/video/wall';
+import { around, byNeed, chosen, covers, gridFor, layoutFor, moved, ownWalls, page, presetsOf } from '../src/video/wall';
 
 const camera = (id: string, more: Partial<VideoCamera> = {}): VideoCamera => ({
 	id, site: 'S1', name: `Camera ${id}`, region: 2, place: 'street', room: null, lat: 43.25, lon: 76.9, heading: null, field_of_view: 70, reach: 40, audio: false,
@@ -61,6 +61,9 @@ describe('presets', () => {
 describe('the wall', () => {
 	test('takes the smallest layout that shows all', () => {
 		expect([1, 2, 5, 10, 40].map(layoutFor)).toEqual([1, 4, 9, 16, 16]);
+	});
+	test('leaves no row and no column of the screen empty', () => {
+		expect([0, 1, 2, 4, 5, 9, 12, 13, 16].map((count) => Object.values(gridFor(count)))).toEqual([[1, 1], [1, 1], [2, 1], [2, 2], [3, 2], [3, 3], [4, 3], [4, 4], [4, 4]]);
 	});
 	test('turns its pages both ways', () => {
 		const ids = ['a', 'b', 'c', 'd', 'e'];

@@ -3,7 +3,11 @@ import type { PlaceKind, Standing, VideoCamera } from './ask';
 
 export const LAYOUTS = [1, 4, 9, 16] as const;
 export type Layout = (typeof LAYOUTS)[number];
-export const columnsOf = (layout: Layout): number => Math.sqrt(layout);
+/** Columns and rows for so many pictures: as few as hold them all, so that the screen is full of pictures. */
+export function gridFor(count: number): { columns: number; rows: number } {
+	const columns = Math.ceil(Math.sqrt(Math.max(1, count)));
+	return { columns, rows: Math.ceil(Math.max(1, count) / columns) };
+}
 /** The smallest layout that shows so many. */
 export const layoutFor = (count: number): Layout => LAYOUTS.find((one) => one >= count) ?? 16;
 
