@@ -9,11 +9,11 @@ from tests.fuzz.video import VIDEO
 
 from saqtau.devices.hikvision.multipart import split
 from saqtau.devices.hikvision.parse import parse as parse_push
-from saqtau.devices.hikvision.parse import read_of
 from saqtau.devices.hikvision.tree import read_event
 from saqtau.devices.owntracks.parse import parse as parse_location
 from saqtau.devices.owntracks.parse import position_of
 from saqtau.devices.plate import spell
+from saqtau.devices.seen import read_of
 from saqtau.devices.tablet.compose import compose, new_key
 from saqtau.devices.tablet.parse import Fix, positions_of, signed_text
 from saqtau.devices.tablet.parse import parse as parse_batch

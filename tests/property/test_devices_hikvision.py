@@ -8,9 +8,10 @@ from hypothesis import strategies as st
 
 from saqtau.devices.hikvision.compose import Capture, compose, event
 from saqtau.devices.hikvision.multipart import split
-from saqtau.devices.hikvision.parse import Push, parse, read_of
+from saqtau.devices.hikvision.parse import Push, parse
 from saqtau.devices.hikvision.tree import read_event
 from saqtau.devices.plate import spell
+from saqtau.devices.seen import read_of
 from saqtau.kernel.clock import Instant
 from saqtau.kernel.errors import Kind, Refused
 from saqtau.kernel.signal import Picture, PlateRead, Trust

@@ -13,6 +13,7 @@ from saqtau.devices.owntracks import server as owntracks
 from saqtau.devices.tablet import server as tablet
 from saqtau.devices.tablet.compose import compose, new_key
 from saqtau.devices.tablet.parse import Fix
+from saqtau.devices.taking import Taking
 from saqtau.kernel.clock import Instant
 from saqtau.kernel.register import Camera
 
@@ -31,7 +32,8 @@ def inputs():
     return serve(
         {
             "/hikvision/": hikvision.pushes(
-                cameras={token_digest(TOKEN): CAMERA}.get, take_read=take, quarantine=take, **shared
+                cameras={token_digest(TOKEN): CAMERA}.get,
+                taking=Taking(take, take, lambda: NOW, CollectorRegistry()),
             ),
             "/tablet/positions": tablet.positions(
                 devices={"tab-1": tablet.Enrolled("u", PUBLIC, 2**53)}.get, take_positions=take, **shared

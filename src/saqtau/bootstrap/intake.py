@@ -19,6 +19,7 @@ from saqtau.devices.http import App, Handler, Receive, Scope, Send, serve
 from saqtau.devices.off_road import off_road_of
 from saqtau.devices.owntracks.server import Phone, locations
 from saqtau.devices.tablet.server import Enrolled, positions
+from saqtau.devices.taking import Taking
 from saqtau.devices.track import OffRoad, no_map
 from saqtau.engine.atlas import Atlas, open_atlas
 from saqtau.engine.failures import refusals
@@ -30,7 +31,7 @@ from saqtau.engine.window import Window, ensure_window
 from saqtau.engine.worker import every
 from saqtau.kernel.errors import Kind, Refused
 from saqtau.kernel.register import Camera
-from saqtau.kernel.signal import Position
+from saqtau.kernel.signal import PlateRead, Position
 from saqtau.web.devices import Vouched, read_devices
 from saqtau.web.protocol import BoundedProtocol
 
@@ -122,22 +123,21 @@ def _off_road(atlas: Atlas | None) -> OffRoad:
     return no_map if atlas is None else off_road_of(atlas.roads)
 
 
-def device_app(known: Known, pool: Any, reads: Any, tracks: Packer[Position], atlas: Atlas | None) -> App:
-    """Every family of devices under its path."""
+def events_taking(pool: Any, reads: Packer[PlateRead]) -> Taking:
+    """What is done with the events of plate cameras: reads into the journal, the rest into quarantine."""
 
     async def quarantine(camera: str, reason: str, raw: bytes) -> None:
         with refusals():
             await pool.execute(_KEEP, now(), camera, reason, raw)
 
+    return Taking(reads.put, quarantine, now, REGISTRY)
+
+
+def device_app(known: Known, taking: Taking, tracks: Packer[Position], atlas: Atlas | None) -> App:
+    """Every family of devices that speaks HTTP, under its path."""
     families = serve(
         {
-            "/hikvision/": pushes(
-                cameras=known.camera,
-                take_read=reads.put,
-                quarantine=quarantine,
-                clock=now,
-                registry=REGISTRY,
-            ),
+            "/hikvision/": pushes(cameras=known.camera, taking=taking),
             "/tablet/positions": tablet_input(known, tracks, atlas),
             "/owntracks/": locations(
                 phones=known.phone,
@@ -178,10 +178,11 @@ async def take_in(ground: Ground, stop: asyncio.Event) -> None:
     atlas = await asyncio.to_thread(open_atlas, ground.map)
     known = Known(device_authority(ground.place).certificate)
     await known.refresh(pool)
+    taking = events_taking(pool, reads)
     settings = ground.config.intake
     server = _Server(
         uvicorn.Config(
-            device_app(known, pool, reads, tracks, atlas),
+            device_app(known, taking, tracks, atlas),
             host=settings.host,
             port=settings.port,
             loop="uvloop",

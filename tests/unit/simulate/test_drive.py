@@ -14,6 +14,7 @@ from saqtau.devices.hikvision.server import pushes
 from saqtau.devices.http import serve
 from saqtau.devices.tablet.compose import new_key
 from saqtau.devices.tablet.server import Enrolled, positions
+from saqtau.devices.taking import Taking
 from saqtau.kernel.clock import Instant
 from saqtau.simulate.drive import Tablet, drive
 from saqtau.simulate.stage import Stage
@@ -50,8 +51,8 @@ class Intake:
         app = serve(
             {
                 "/hikvision/": pushes(
-                    cameras=self.by_digest.get, take_read=self.take_read, quarantine=self.quarantine, clock=clock,
-                    registry=registry,
+                    cameras=self.by_digest.get,
+                    taking=Taking(self.take_read, self.quarantine, clock, registry),
                 ),
                 "/tablet/positions": positions(
                     devices=self.devices.get, take_positions=self.take_positions, clock=clock, registry=registry

@@ -4,57 +4,19 @@ Pure: no clock, no I/O. Whatever the bytes are, `parse` returns a `Push` or rais
 Source of the fields: the vendor's ISAPI guide (`XML_EventNotificationAlert_ANPR`) and pushes published by users.
 """
 
-from datetime import UTC, datetime, timedelta, timezone
-from hashlib import blake2b
-
 import msgspec
 
 from saqtau.devices.hikvision.multipart import Part, split
 from saqtau.devices.hikvision.tree import Table, read_event
 from saqtau.devices.plate import LONGEST, Spelling, spell
-from saqtau.kernel.clock import SECOND, Instant
+from saqtau.devices.seen import CONFIDENT, FASTEST, Malformed, Seen, picture_media, read_time
 from saqtau.kernel.errors import Kind, Refused
-from saqtau.kernel.register import Code
-from saqtau.kernel.signal import Picture, PlateRead, Trust
-
-CONFIDENT = 0.85
-"""A read or a character below this is doubtful."""
-
-CLOCK_TOLERANCE = 30 * SECOND
-"""A camera whose clock is further off than this cannot open a case by itself."""
-
-FASTEST = 400.0  # km/h; the vendor's field ends at 255
-_LOCAL_TIME = timezone(timedelta(hours=5))  # Kazakhstan since 2024-03-01
+from saqtau.kernel.signal import Picture, Trust
 
 _DIRECTIONS = {
     "forward": "approaching", "approach": "approaching", "approaching": "approaching", "enter": "approaching",
     "reverse": "leaving", "backward": "leaving", "away": "leaving", "leaving": "leaving", "exit": "leaving",
 }  # fmt: skip
-
-
-class Malformed(msgspec.Struct, frozen=True):
-    """A part that was not understood, kept as it came. `reason`: a short key, also the label of the counter."""
-
-    reason: str
-    data: bytes
-
-
-class Seen(msgspec.Struct, frozen=True):
-    """One plate event before it is known which camera sent it."""
-
-    event: str  # the device's own id of the event, "" when it has none
-    at: Instant | None  # the camera's clock; None when it gave no readable time
-    channel: str
-    plate: str
-    raw: str
-    trust: Trust
-    confidence: float | None
-    doubts: tuple[int, ...]
-    speed: float | None
-    direction: str | None
-    vehicle: str | None
-    late: bool  # re-uploaded by the camera after it was cut off
-    pictures: tuple[Picture, ...] = ()
 
 
 class Push(msgspec.Struct, frozen=True):
@@ -78,7 +40,7 @@ def parse(content_type: str, body: bytes) -> Push:
     for part in split(content_type, body):
         if not part.data.strip():
             continue
-        if media := _picture_media(part.data):
+        if media := picture_media(part.data):
             pictures.append((max(len(tables) - 1, 0), Picture(_picture_name(part.name), media, part.data)))
             continue
         try:
@@ -102,54 +64,6 @@ def parse(content_type: str, body: bytes) -> Push:
             continue
         seen.append(msgspec.structs.replace(event, pictures=_choose([p for at, p in pictures if at == place])))
     return Push(tuple(seen), heartbeats, others, unread, tuple(malformed))
-
-
-def read_of(seen: Seen, camera: Code, received: Instant, key: bytes) -> PlateRead:
-    """The signal of a plate event of a known camera.
-
-    key: secret of this camera, 16..64 bytes. The read's id is a keyed hash of what tells two events apart: the same
-    push twice has the same id, and the id of a forgotten read cannot be turned back into its plate.
-    A read without a time, or by a clock more than `CLOCK_TOLERANCE` off, is doubtful.
-    """
-    at = received if seen.at is None else seen.at
-    told = "\n".join((seen.event, str(seen.at), seen.channel, seen.raw)).encode("utf-8", "replace")
-    return PlateRead(
-        id=f"{camera}:{blake2b(told, key=key[:64], digest_size=16).hexdigest()}",
-        camera=camera,
-        at=at,
-        received=received,
-        plate=seen.plate,
-        raw=seen.raw,
-        trust=Trust.DOUBTFUL if seen.at is None or clock_is_off(seen, received) else seen.trust,
-        confidence=seen.confidence,
-        doubts=seen.doubts,
-        speed=seen.speed,
-        direction=seen.direction,
-        vehicle=seen.vehicle,
-        pictures=seen.pictures,
-    )
-
-
-def clock_is_off(seen: Seen, received: Instant) -> bool:
-    """Whether the camera's clock is out of tolerance. A re-upload may be old, it may not come from the future."""
-    if seen.at is None:
-        return False
-    ahead = seen.at - received
-    return ahead > CLOCK_TOLERANCE or (not seen.late and ahead < -CLOCK_TOLERANCE)
-
-
-def read_time(text: str) -> Instant | None:
-    """An ISO 8601 time as cameras write it; without an offset it is Kazakhstan's. None when it is not a time."""
-    if not 10 < len(text) <= 40:
-        return None
-    try:
-        moment = datetime.fromisoformat(text.strip())
-        if moment.tzinfo is None:
-            moment = moment.replace(tzinfo=_LOCAL_TIME)
-        instant = round(moment.astimezone(UTC).timestamp() * SECOND)
-    except (ValueError, OverflowError):
-        return None
-    return Instant(instant) if instant > 0 else None
 
 
 def _is_plate_event(table: Table) -> bool:
@@ -255,13 +169,6 @@ def _number(text: str) -> float | None:
     except ValueError:
         return None
     return value if value is not None and abs(value) < 1e9 else None
-
-
-def _picture_media(data: bytes) -> str | None:
-    """By the first bytes: firmware also says octet-stream, or nothing."""
-    if data.startswith(b"\xff\xd8\xff"):
-        return "image/jpeg"
-    return "image/png" if data.startswith(b"\x89PNG\r\n\x1a\n") else None
 
 
 def _picture_name(name: str) -> str:

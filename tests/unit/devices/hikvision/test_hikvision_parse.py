@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 
 from saqtau.devices.hikvision.compose import Capture, compose
-from saqtau.devices.hikvision.parse import Seen, clock_is_off, parse, read_of, read_time
+from saqtau.devices.hikvision.parse import parse
+from saqtau.devices.seen import Seen, clock_is_off, read_of, read_time
 from saqtau.kernel.clock import MINUTE, SECOND, Instant
 from saqtau.kernel.errors import Kind, Refused
 from saqtau.kernel.signal import Trust

@@ -14,6 +14,7 @@ from saqtau.devices.hikvision.device import DEVICE
 from saqtau.devices.hikvision.server import pushes
 from saqtau.devices.http import serve, token_digest
 from saqtau.devices.limits import Rate
+from saqtau.devices.taking import Taking
 from saqtau.kernel.clock import Instant
 from saqtau.kernel.errors import Kind, Refused
 from saqtau.kernel.register import Camera
@@ -42,10 +43,7 @@ class Intake:
         self.registry = CollectorRegistry()
         handler = pushes(
             cameras=self.cameras.get,
-            take_read=self.take,
-            quarantine=self.keep,
-            clock=lambda: self.now,
-            registry=self.registry,
+            taking=Taking(self.take, self.keep, lambda: self.now, self.registry),
             rate=rate,
         )
         self.app = serve({DEVICE.path: handler})
@@ -209,13 +207,7 @@ async def test_a_read_whose_pictures_are_too_large_is_taken_without_them():
             raise Refused(Kind.TOO_LARGE, "a signal of many bytes", signal="too_large")
         intake.reads.append(read)
 
-    handler = pushes(
-        cameras=intake.cameras.get,
-        take_read=take,
-        quarantine=intake.keep,
-        clock=lambda: NOW,
-        registry=CollectorRegistry(),
-    )
+    handler = pushes(cameras=intake.cameras.get, taking=Taking(take, intake.keep, lambda: NOW, CollectorRegistry()))
     scene = Picture("scene", "image/jpeg", b"\xff\xd8\xff" + b"x" * 2000)
     async with served(serve({DEVICE.path: handler})) as base, httpx.AsyncClient(base_url=base) as client:
         answers = [await post(client, *compose(Capture(NOW, "123ABC02", "u"), [scene])) for _ in range(2)]
