@@ -6,6 +6,7 @@ from pathlib import Path
 from random import Random
 from typing import Final, Protocol
 
+from saqtau.engine.recording_bounds import EXCESS, Bounds
 from saqtau.engine.recording_tape import Tape
 from saqtau.engine.video_camera import Off
 from saqtau.kernel.clock import MINUTE, Clock, Instant
@@ -17,7 +18,8 @@ from saqtau.video.gap import GapKind
 STEADY: Final = MINUTE
 """A stream that has lasted so long is tried again at once when it ends."""
 DENIED: Final = 8
-"""A denial counts for so many failures: cameras lock out who comes again and again with a wrong password."""
+"""A denial counts for so many failures: cameras lock out who comes again and again with a wrong password. So does too
+much: the pause is what keeps a camera within its measure."""
 
 Play = Callable[[VideoCamera, Callable[[list[Unit]], None]], Awaitable[None]]
 """Plays a camera until cancelled; raises Refused (`stream`) when it ends."""
@@ -56,6 +58,7 @@ async def go_on(
     changed: set when somebody has switched it off or on. Raises Refused that the tape raised: begin anew.
     """
     tries = 0
+    bounds = Bounds(clock())
     while True:
         changed.clear()
         off = off_of(camera.id)
@@ -66,11 +69,11 @@ async def go_on(
             tries = 0
             continue
         began = clock()
-        reason = await _play_once(camera, tape, changed, play)
+        reason = await _play_once(camera, tape, changed, play, lambda units: bounds.exceeded(units, clock()))
         if reason is None:
             continue
         tape.interrupt(GapKind.SILENT if reason == "silent" else GapKind.RECONNECT, why=reason)
-        tries = 0 if clock() - began > STEADY else tries + (DENIED if reason == "denied" else 1)
+        tries = 0 if clock() - began > STEADY else tries + (DENIED if reason in {"denied", EXCESS} else 1)
         try:
             async with asyncio.timeout(pause(tries, random)):
                 await changed.wait()
@@ -78,11 +81,19 @@ async def go_on(
             continue
 
 
-async def _play_once(camera: VideoCamera, tape: Tape, changed: asyncio.Event, play: Play) -> str | None:
+async def _play_once(
+    camera: VideoCamera, tape: Tape, changed: asyncio.Event, play: Play, exceeded: Callable[[list[Unit]], bool]
+) -> str | None:
     """Play until it ends; why it ended, None when it was switched off. Raises what the tape raised."""
     faults: list[Refused] = []
+    excess = False
 
     def take(units: list[Unit]) -> None:
+        nonlocal excess
+        if excess or exceeded(units):
+            excess = True
+            playing.cancel()
+            return
         try:
             tape.take(units)
         except Refused as refused:  # never into the client's own code: it would call the stream broken
@@ -99,6 +110,8 @@ async def _play_once(camera: VideoCamera, tape: Tape, changed: asyncio.Event, pl
         await asyncio.gather(playing, waiting, return_exceptions=True)
     if faults:
         raise faults[0]
+    if excess:
+        return EXCESS
     if playing.cancelled():
         return None
     error = playing.exception()
