@@ -51,9 +51,8 @@ async def test_each_sees_the_cameras_of_his_regions_and_places(cameras, who):
 async def test_a_first_file_that_holds_only_the_wait_for_the_camera_hides_no_file_of_the_same_beginning(cameras):
     now = cameras.parts.clock()
     began = now - 4 * MINUTE
-    await cameras.owner.execute("delete from video_segment where camera = 'COLONY'")
-    await written(cameras.owner, "COLONY", began, now, first=1, closed=False)
-    await written(cameras.owner, "COLONY", began, began, first=0, last=0)
+    await written(cameras.owner, "COLONY", began, now, first=202, last=300, closed=False)
+    await written(cameras.owner, "COLONY", began, began, first=201, last=201)
     assert (await seen(cameras, "prosecutor"))["COLONY"]["state"] == "well"
 
 
