@@ -6,8 +6,8 @@ from tests.api.cameras import camera as camera_of
 from tests.api.cameras import put_up
 from tests.recorded import units
 
-from saqtau.engine.recording_leaves import note_leaves
 from saqtau.engine.recording_minutes import Minutes
+from saqtau.engine.recording_noted import note_leaves
 from saqtau.kernel.clock import MINUTE, Instant
 from saqtau.kernel.register import PlaceKind
 from saqtau.video.fragment import Fragmenter

@@ -17,8 +17,8 @@ from saqtau.engine.journal import ensure_streams
 from saqtau.engine.notary import Notary, thin, thin_cosigned
 from saqtau.engine.picture_entries import BATCH, enter_pictures
 from saqtau.engine.postgres import WORKER
-from saqtau.engine.recording_leaves import forget_leaves
 from saqtau.engine.recording_minutes import RETENTION as MINUTES
+from saqtau.engine.recording_noted import forget_leaves
 from saqtau.engine.recording_package import expire_recordings
 from saqtau.engine.worker import every
 from saqtau.kernel.clock import Instant

@@ -19,8 +19,8 @@ from saqtau.engine.forgetting import is_vouched
 from saqtau.engine.ledger import Draft, Ledger
 from saqtau.engine.recording_index import Index, read_heads
 from saqtau.engine.recording_leases import Leases, partition_of
-from saqtau.engine.recording_leaves import note_leaves
 from saqtau.engine.recording_minutes import Minutes
+from saqtau.engine.recording_noted import note_leaves
 from saqtau.engine.recording_play import Live, Pause, Play, go_on
 from saqtau.engine.recording_start import Head, NamedGap, Start, find_start
 from saqtau.engine.recording_tape import Tape
@@ -39,6 +39,7 @@ from saqtau.video.fragment import Fragment, Link
 from saqtau.video.gap import Gap
 from saqtau.video.nal import codec_string
 from saqtau.video.segment import Segment, SegmentWriter, Written
+from saqtau.video.volume import Volume
 
 log = structlog.get_logger("saqtau.recorder")
 
@@ -67,6 +68,7 @@ class _Camera:
         self.task: asyncio.Task[None] | None = None
         self.playing: asyncio.Task[None] | None = None
         self.changed = asyncio.Event()  # switched off or on
+        self.volume: Volume | None = None  # of the file that is being written
         self.told: Instant = Instant(0)
 
 
@@ -265,16 +267,17 @@ class Recorder:
         one = self._ours.get(camera.id)
         if one is not None:
             one.told = Instant(0)  # its row is written with its first link
+            one.volume = self._volumes.of(path)
         if self._live is not None and parameters is not None:
             self._live.begin(camera.id, codec_string(parameters), init_segment(parameters), path, seq)
 
     def wrote(self, camera: VideoCamera, link: Link, written: Written) -> None:
         """A link was written."""
-        index = self._must_index()
+        index, one = self._must_index(), self._ours.get(camera.id)
         self._minutes.add(camera.id, link, written.size, written.chain)
         RECORDED.inc(written.size)
-        if written.path is not None:
-            self._volumes.grew_by(written.path, written.size)
+        if one is not None and one.volume is not None:
+            one.volume.grew(written.size)
         if isinstance(link, Fragment):
             FRAGMENTS.inc()
             index.picture(camera.id, link.at)
@@ -285,7 +288,6 @@ class Recorder:
             if link.gap.ended is None:
                 GAPS.labels(link.gap.kind.value).inc()
                 self._darken(link.gap)
-        one = self._ours.get(camera.id)
         if one is not None and self._clock() - one.told >= TOLD:
             one.told = self._clock() if isinstance(link, Fragment) else Instant(0)  # its first picture is told at once
             self._note(camera.id)

@@ -1,6 +1,5 @@
-"""Minutes of a place in the evidence log: where they stand, and what they say of a camera's chain."""
+"""Minutes of a place in the evidence log: what they say of a camera's chain."""
 
-from collections.abc import Sequence
 from typing import Any, Final
 
 import msgspec
@@ -8,7 +7,6 @@ import msgspec
 from saqtau.engine.custody import Opened, Place, open_entries
 from saqtau.engine.failures import refusals
 from saqtau.engine.keys import Keys
-from saqtau.engine.ledger import Draft, Placed
 from saqtau.kernel.access import Grant
 from saqtau.kernel.clock import MINUTE, Instant
 
@@ -19,7 +17,6 @@ MOST: Final = 12
 _BEHIND: Final = 8
 """Minutes that are looked at for the first head behind a recording: the recorders of a site each enter their own."""
 
-_NOTE: Final = "insert into recording_leaf (site, at, origin, index) select * from unnest($1::text[], $2::int8[], $3::text[], $4::int8[]) on conflict do nothing"  # noqa: E501 - one statement
 _FIND: Final = """
     select origin, index, at from recording_leaf where site = $1 and at >= $2 and at < $3 order by at, origin, index
 """
@@ -31,23 +28,6 @@ class Head(msgspec.Struct, frozen=True):
     opened: Opened
     last: int
     chain: str
-
-
-async def note_leaves(pg: Any, drafts: Sequence[Draft], placed: Sequence[Placed]) -> None:
-    """Remember where minutes stand. pg: as saqtau_worker."""
-    rows = [
-        (str(draft.record["site"]), int(draft.record["at"]), place.origin, place.index)
-        for draft, place in zip(drafts, placed, strict=True)
-    ]
-    if rows:
-        with refusals():
-            await pg.execute(_NOTE, *map(list, zip(*rows, strict=True)))
-
-
-async def forget_leaves(pg: Any, before: Instant) -> None:
-    """Forget where minutes of before stood: their records are gone by then. pg: as saqtau_worker."""
-    with refusals():
-        await pg.execute("delete from recording_leaf where at < $1", before)
 
 
 async def find_heads(

@@ -100,12 +100,9 @@ class Volumes:
         self._rests[folder] = Instant(self._clock() + REST)
         log.error("a volume did not take a write", volume=str(folder), error=error.strerror)
 
-    def grew_by(self, path: Path, size: int) -> None:
-        """So much was written into a file."""
-        for folder, volume in self._volumes.items():
-            if path.is_relative_to(folder):
-                volume.grew(size)
-                return
+    def of(self, path: Path) -> Volume | None:
+        """The volume that a file lies in."""
+        return next((one for folder, one in self._volumes.items() if path.is_relative_to(folder)), None)
 
     def room(self, folder: Path) -> Room | None:
         """How it stands, as looked at last."""
