@@ -22,22 +22,12 @@ import time
 from fractions import Fraction
 from pathlib import Path
 
-import numpy as np
-import structlog
 import uvloop
 
 HERE = Path(__file__).resolve().parent
 sys.path[:0] = [str(HERE.parent / "src"), str(HERE.parent)]
 
-from tests.engine.recorders import camera_at, now, recording  # noqa: E402 - after the path is set
-from tests.running import running  # noqa: E402
-
-from saqtau.engine import postgres  # noqa: E402
-from saqtau.engine.postgres import WORKER  # noqa: E402
-from saqtau.engine.video_camera import add_camera  # noqa: E402
-from saqtau.simulate.clip import clip_of  # noqa: E402
-from saqtau.simulate.loop import serving  # noqa: E402
-from saqtau.video.access_unit import Codec  # noqa: E402
+# every process of this bench imports what it needs: the recorder is weighed with what a recorder carries, no more
 
 WIDE, HIGH, FPS, RATE = 1280, 720, 25, 2_500_000
 WARM = 8.0  # s until everything runs
@@ -47,6 +37,7 @@ PAGE = os.sysconf("SC_CLK_TCK")
 def draw(to):
     """Ten seconds of moving noise: what the coder makes of it is as large as it is told."""
     import av
+    import numpy as np
 
     dice = np.random.default_rng(1)
     coder = av.CodecContext.create("libx264", "w")
@@ -68,6 +59,12 @@ def draw(to):
 
 async def serve(file):
     """The cameras, in a process of their own, until the input ends."""
+    from tests.engine.recorders import now
+
+    from saqtau.simulate.clip import clip_of
+    from saqtau.simulate.loop import serving
+    from saqtau.video.access_unit import Codec
+
     clip = clip_of(Path(file).read_bytes(), Codec.H264, Fraction(FPS))
     async with serving({"bench": clip}, clock=now) as server:
         print(server.port, flush=True)
@@ -85,7 +82,7 @@ class Lags:
 
     def written(self, camera, seq, at, key, offset, data):
         del seq, key, offset, data
-        self.behind.append(now() - at)
+        self.behind.append(time.time_ns() // 1_000_000 - at)
         self.seen.add(camera)
 
     def dark(self, camera, *_):
@@ -97,17 +94,22 @@ class Lags:
 
 async def ours(folder, database):
     """The recorder, until a line comes; then what it did from the one before."""
+    import structlog
+    from tests.engine.recorders import recording
+
+    import saqtau.bootstrap.recorder  # noqa: F401 - its broker, law and metrics are part of what a recorder weighs
+    from saqtau.engine import postgres
+
     structlog.configure(logger_factory=structlog.PrintLoggerFactory(sys.stderr))  # answers go to standard output
     lags = Lags()
     async with recording(postgres.Server(**json.loads(database)), folder, live=lags):
         reader = asyncio.StreamReader()
         await asyncio.get_running_loop().connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), sys.stdin)
         while await reader.readline():
-            behind = np.array(lags.behind or [0]) - 1000 * 5 / FPS  # five pictures are a fragment's own time
+            behind = sorted(one - 1000 * 5 / FPS for one in lags.behind or [0])  # five pictures: a fragment's own time
             told = {
                 "cameras": len(lags.seen), "fragments": len(lags.behind), "gaps": lags.dark_since,
-                "p50": float(np.percentile(behind, 50)), "p99": float(np.percentile(behind, 99)),
-                "worst": float(behind.max()),
+                "p50": behind[len(behind) // 2], "p99": behind[len(behind) * 99 // 100], "worst": behind[-1],
             }  # fmt: skip
             lags.behind.clear()
             print(json.dumps(told), flush=True)
@@ -187,6 +189,12 @@ def motion(base, count, folder, seconds):
 
 
 async def register(database, base, count):
+    from tests.engine.recorders import camera_at, now
+
+    from saqtau.engine import postgres
+    from saqtau.engine.postgres import WORKER
+    from saqtau.engine.video_camera import add_camera
+
     pool = await postgres.pool(database, WORKER, 2)
     async with pool.acquire() as pg:
         await pg.execute("insert into site values ('s1', 'Site', 3, 51, 71) on conflict do nothing")
@@ -249,7 +257,10 @@ def main():
     if chosen.ours:
         uvloop.run(ours(*chosen.ours))
         return
-    print(f"{platform.platform()}, Python {platform.python_version()}, {os.cpu_count()} cores; "
+    from tests.running import running
+
+    print(f"{platform.platform()}, Python {platform.python_version()}, {os.cpu_count()} cores, "
+          f"load {os.getloadavg()[0]:.1f}; "
           f"{WIDE}x{HIGH}, {FPS} pictures and {RATE / 1e6:g} Mb/s a stream", flush=True)  # fmt: skip
     with tempfile.TemporaryDirectory(prefix="rec") as made, running() as engine:
         folder = Path(made)
