@@ -114,6 +114,15 @@ async def test_a_gap_that_was_over_before_anybody_looked_is_told_all_the_same(po
     assert await look(pool) == []
 
 
+async def test_the_wait_for_the_first_picture_of_a_camera_that_was_just_entered_is_nobodys_item(pool):
+    await camera(pool, "new", added=NOW - 3 * MINUTE)
+    await gap(pool, "new", NOW - 3 * MINUTE, NOW - 2 * MINUTE, "reconnect")
+    assert (await look(pool), await items(pool)) == ([], [])
+    await gap(pool, "new", NOW - 50 * SECOND, NOW - 40 * SECOND, "reconnect")
+    await look(pool)
+    assert len(await items(pool)) == 1
+
+
 async def test_a_recorder_that_died_without_a_word_is_seen_by_its_old_pictures(pool):
     await camera(pool, "c1", recorded=NOW - 40 * SECOND)
     await look(pool)

@@ -79,6 +79,7 @@ _SHORT: Final = f"""
     select {_PLACE}, g.began as since, g.kind, g.ended as until from video_gap g
     join video_camera c on c.id = g.camera and c.place = any($2::text[])
     where g.ended > $1::bigint - {LOOKED_BACK} and g.item is null and g.ended - g.began > {BEARABLE}
+        and g.ended > c.added + {COMING}
         and g.kind not in ('expired', 'disabled')
         and not exists (select from video_disable d where d.camera = c.id and d.began < g.ended
             and (d.ended is null or d.ended > g.began))
