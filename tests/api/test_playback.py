@@ -192,6 +192,22 @@ async def test_a_key_picture_says_when_it_was_taken(archive):
     assert (nothing.status_code, nothing.json()["fields"]) == (404, {"at": "nothing_recorded"})
 
 
+async def test_a_key_picture_is_no_older_than_what_the_incident_opens(archive, tmp_path):
+    client, now = await archive.house.signed_in("duty"), archive.house.parts.clock()
+    item, _ = await open_hit(archive.house)
+    old = record(tmp_path / "old", "STREET7", 2, began=Instant(now - 40 * DAY - now % SECOND))
+    await archive.house.owner.execute("update video_camera set region = 2 where id = 'STREET7'")
+    await index(archive.house.owner, *old)
+    asked = {"name": "STREET7", "purpose": "incident", "case": item.id}
+    answer = await archive.ask(client, "thumbnail", at=old[-1].ended, **asked)
+    assert answer.status_code == 403
+    answer = await archive.ask(client, "thumbnail", at=now, **asked)
+    assert (answer.status_code, answer.json()["fields"]) == (404, {"at": "nothing_recorded"})
+    inspector = await archive.house.signed_in("inspector")
+    answer = await archive.ask(inspector, "thumbnail", at=old[-1].ended, name="STREET7")
+    assert answer.status_code == 200
+
+
 async def test_many_key_pictures_are_one_entry_that_counts_their_bytes(archive):
     client = await archive.house.signed_in("inspector")
     answers = [await archive.ask(client, "thumbnail", at=archive.began + second * SECOND) for second in range(1, 6)]

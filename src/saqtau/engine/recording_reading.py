@@ -20,7 +20,7 @@ from saqtau.engine.failures import refusals
 from saqtau.engine.reading import regions_of
 from saqtau.engine.store import see
 from saqtau.kernel.access import Action, Grant
-from saqtau.kernel.clock import HOUR, SECOND, Clock, Instant
+from saqtau.kernel.clock import DAY, HOUR, SECOND, Clock, Instant
 from saqtau.kernel.errors import Kind, Refused
 from saqtau.video.segment import LinkAt, scan
 
@@ -158,7 +158,10 @@ async def read_resumption(
 async def read_key_picture(
     grant: Grant, pool: Any, contents: "Contents", camera: str, at: Instant, now: Instant
 ) -> Found:
-    """The last key picture at or before an instant. Raises Refused: DENIED, NOT_FOUND (`at`), UNAVAILABLE (`disk`)."""
+    """The last key picture at or before an instant, no older than the grant is for.
+
+    Raises Refused: DENIED, NOT_FOUND (`at`), UNAVAILABLE (`disk`).
+    """
     must_hold(grant, now, Action.PLAY_RECORDING, named=camera)
     sql = """
         select first, began, ended, path, closed from video_segment where camera = $1 and began <= $2
@@ -166,10 +169,11 @@ async def read_key_picture(
     """
     async with pool.acquire() as pg:
         rows = await _rows(grant, pg, sql, camera, at)
+    oldest = now - (grant.request.age_days + 1) * DAY  # else who asks for a dark today sees the day before it
     for row in rows:
         file = _file(row)
         inside = await contents.inside(file)
-        keys = [one for one in inside.pictures if one.key and one.at <= at] if inside is not None else []
+        keys = [one for one in inside.pictures if one.key and oldest <= one.at <= at] if inside is not None else []
         if inside is not None and keys:
             found = await asyncio.to_thread(_key_picture, inside, keys[-1])
             if found is not None:
