@@ -60,6 +60,7 @@ DRAFTERS = {
     "engine/recording_minutes.py": "what the cameras of a site recorded in a minute, in the log of evidence",
     "engine/video_retention.py": "recordings whose days were over, in the log of evidence",
     "engine/video_health.py": "cameras that were covered, turned, are well again, in the log of evidence",
+    "engine/video_told.py": "what cameras tell of themselves, in the log of evidence",
     "engine/export_package.py": "the issue of an export, whose entry holds its manifest",
     "engine/recording_package.py": "the issue of an export of a recording, whose entry holds its manifest",
 }

@@ -2,19 +2,25 @@
 
 import asyncio
 import os
+from collections.abc import Awaitable, Callable
+from random import SystemRandom
 from typing import Final
 
 import structlog
 from prometheus_client import REGISTRY, Counter, Gauge, write_to_textfile
 
-from saqtau.bootstrap.ground import Ground, now
+from saqtau.bootstrap.ground import Ground, ids, now
+from saqtau.bootstrap.recorder import secret_of
+from saqtau.devices.onvif.events import listen
 from saqtau.engine import postgres
 from saqtau.engine.postgres import WORKER
 from saqtau.engine.video_account import Account
 from saqtau.engine.video_decoding import Decoders
 from saqtau.engine.video_health import HealthWatch
+from saqtau.engine.video_told import Listening, Teller
 from saqtau.engine.worker import every
 from saqtau.kernel.clock import SECOND
+from saqtau.video.told import Batch
 
 log = structlog.get_logger("saqtau.health")
 
@@ -22,11 +28,14 @@ EVERY: Final = 60.0
 """Seconds from one look at all cameras to the next."""
 TOLD_EVERY: Final = 10.0
 """Seconds between two rounds of the minute account: a minute is told at most so long after it is over."""
+LISTENED_EVERY: Final = 10.0
+"""Seconds until a camera that was just entered is listened to."""
 
 _expected = Counter("saqtau_video_expected_seconds", "Seconds that had to be recorded", ("region", "place"))
 _recorded = Counter("saqtau_video_recorded_seconds", "Seconds of them that were recorded", ("region", "place"))
 _unexplained = Counter("saqtau_video_unexplained_minutes", "Minutes that nobody has explained", ("region", "place"))
 _looked = Gauge("saqtau_video_health_cameras", "Cameras of the last round, by what came of it", ("outcome",))
+_hearing = Gauge("saqtau_video_listened_cameras", "Cameras that tell of themselves over ONVIF")
 _took = Gauge("saqtau_video_health_seconds", "How long the last round took")
 
 
@@ -38,6 +47,15 @@ async def watch(ground: Ground, stop: asyncio.Event) -> None:
     ledger = ground.open_ledger(ledger_pool)
     decoders = Decoders(max(1, min(8, (os.cpu_count() or 1) // 2)))
     health, account = HealthWatch(pool, ledger, decoders, now), Account(pool)
+
+    async def hear(camera: Teller, on_batch: Callable[[Batch], Awaitable[None]]) -> None:
+        await listen(camera.service, secret_of(ground, camera.id, camera.credentials), now, on_batch)
+
+    listening = Listening(pool, ledger, hear, now, ids, SystemRandom())
+
+    async def attend() -> None:
+        await listening.round()
+        _hearing.set(len(listening.hearing))
 
     async def look() -> None:
         began = now()
@@ -65,8 +83,10 @@ async def watch(ground: Ground, stop: asyncio.Event) -> None:
     await asyncio.gather(
         every(EVERY, "camera health", look, stop),
         every(TOLD_EVERY, "minute account", count, stop),
+        every(LISTENED_EVERY, "what cameras tell", attend, stop),
         every(10.0, "metrics", tell, stop),
     )
+    await listening.stop()
     await decoders.close()
     await ledger.close()
     ledger_pool.terminate()

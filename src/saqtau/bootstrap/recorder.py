@@ -39,13 +39,18 @@ def volumes_of(ground: Ground) -> Volumes:
 
 def credentials_of(ground: Ground, camera: VideoCamera) -> str | None:
     """What a camera is asked with, "user:password". Raises Refused(UNAVAILABLE, `stream`): no such file."""
-    if camera.credentials is None:
+    return secret_of(ground, camera.id, camera.credentials)
+
+
+def secret_of(ground: Ground, camera: str, credentials: str | None) -> str | None:
+    """As `credentials_of`, for who knows only these two of the camera."""
+    if credentials is None:
         return None
-    path = ground.place.secrets / "cameras" / camera.credentials
+    path = ground.place.secrets / "cameras" / credentials
     try:
         return read_secret(path)
     except Refused as refused:
-        told = f"camera {camera.id}: {refused.message}"
+        told = f"camera {camera}: {refused.message}"
         raise Refused(Kind.UNAVAILABLE, told, stream="credentials") from refused
 
 

@@ -24,6 +24,7 @@ from saqtau.kernel.sensitive import Sensitive, sensitive_of
 from saqtau.video.account import without
 from saqtau.video.gap import GapKind
 from saqtau.video.health import TAMPERED
+from saqtau.video.told import ASKS
 
 UNHEARD: Final = MINUTE
 """A camera of which nothing was written for so long is dark, whatever its last word was."""
@@ -159,13 +160,16 @@ async def is_about(pg: Any, incident: str, camera: CameraPlace) -> bool:
 _STATES: Final = """
     select c.id, c.site, c.name, c.region, c.place, c.room, c.lat, c.lon, c.heading, c.field_of_view, c.reach, c.audio,
         c.keep_days, c.added, g.kind as gap, g.began as gap_began, g.item, o.began as off, h.verdict, h.since as felt,
-        s.ended as written, f.began as oldest, coalesce(w.looking, 0)::int as looking
+        t.word as told, t.began as told_began, s.ended as written, f.began as oldest,
+        coalesce(w.looking, 0)::int as looking
     from video_camera c
     left join lateral (select kind, began, item from video_gap where camera = c.id and ended is null
         order by began limit 1) g on true
     left join lateral (select began from video_disable where camera = c.id and kind = 'disabled' and began <= $2
         and (ended is null or ended > $2) order by began limit 1) o on true
     left join video_health h on h.camera = c.id
+    left join lateral (select word, began from video_told where camera = c.id and ended is null and word = any($7)
+        and c.back_fill is not null order by began limit 1) t on true
     left join lateral (select ended from video_segment where camera = c.id
         order by began desc, first desc limit 1) s on true
     left join lateral (select began from video_segment where camera = c.id order by began limit 1) f on true
@@ -236,7 +240,7 @@ async def read_states(
             await see(pg, regions_of(grant.viewer))
             rows = await pg.fetch(
                 _STATES, [one.value for one in places], now, now - SEEN, Purpose.OVERSIGHT.value,
-                _oversees(grant), CAMERAS,
+                _oversees(grant), CAMERAS, sorted(ASKS),
             )  # fmt: skip
     return [_seen(row, now, counted) for row in rows]
 
@@ -262,6 +266,8 @@ def _state(row: Any, now: Instant) -> tuple[str, str | None, Instant | None]:
         return "dark", GapKind.DOWN.value, written
     if row["verdict"] in TAMPERED:
         return "tampered", row["verdict"], row["felt"]
+    if row["told"] is not None:
+        return "tampered", row["told"], row["told_began"]
     return "well", None, None
 
 

@@ -21,6 +21,7 @@ from saqtau.kernel.signal import CameraCondition, CameraState, Signal
 from saqtau.kernel.terms import Calendar
 from saqtau.video.account import MinuteState, runs
 from saqtau.video.health import Verdict
+from saqtau.video.told import ASKS
 
 CUSTODY: Final = ("police_office", "penal_colony")
 PATIENCE: Final = {"street": MINUTE, "school": MINUTE, "police_office": 10 * SECOND, "penal_colony": 10 * SECOND}
@@ -69,6 +70,11 @@ _TAMPERED: Final = f"""
     select {_PLACE}, h.since, h.verdict as kind, null::bigint as until from video_health h
     join video_camera c on c.id = h.camera and c.retired is null
     where h.verdict <> all($2::text[]) and {_NOT_OFF}
+"""  # noqa: S608
+_TOLD: Final = f"""
+    select {_PLACE}, min(t.began) as since, min(t.word) as kind, null::bigint as until from video_told t
+    join video_camera c on c.id = t.camera and c.retired is null and c.back_fill is not null
+    where t.ended is null and t.word = any($2::text[]) and {_NOT_OFF} group by c.id
 """  # noqa: S608
 _OFF: Final = f"""
     select {_PLACE}, d.began as since, d.kind, null::bigint as until, d.by, d.why from video_disable d
@@ -154,7 +160,8 @@ async def _signals(pg: Any, known: Mapping[str, Item], now: Instant) -> list[Cam
     off = {row["camera"]: row for row in await pg.fetch(_OFF, now, custody)}
     bad = {
         row["camera"]: row
-        for row in await pg.fetch(_TAMPERED, now, list(WELL_SEEN))
+        # what we saw says more than what it told
+        for row in (*await pg.fetch(_TOLD, now, sorted(ASKS)), *await pg.fetch(_TAMPERED, now, list(WELL_SEEN)))
         if row["camera"] not in dark and row["camera"] not in off
     }
     told = open_darkness(known.values())

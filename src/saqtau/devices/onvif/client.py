@@ -88,7 +88,7 @@ async def describe(service: str, credentials: str | None, clock: Clock) -> Descr
     service: its device service, `http://host[:port]/onvif/device_service`. credentials: "user:password".
     Raises `Refused`: `device="address"`, `"unreachable"` (also: no ONVIF there), `"denied"` or `"broken"`.
     """
-    async with _asking(service, credentials) as device:
+    async with asking(service, credentials) as device:
         drift = await _drift(device, clock)
         # before the map of services: a device that denies us tells so here
         told = await device.get_device_information()
@@ -109,13 +109,13 @@ async def describe(service: str, credentials: str | None, clock: Clock) -> Descr
 
 async def clock_drift(service: str, credentials: str | None, clock: Clock) -> int | None:
     """Milliseconds the device's clock is ahead of ours, to the second. Raises as `describe`."""
-    async with _asking(service, credentials) as device:
+    async with asking(service, credentials) as device:
         return await _drift(device, clock)
 
 
 async def snapshot(service: str, credentials: str | None, token: str) -> bytes:
     """A JPEG picture of the profile `token`, at most LARGEST_PICTURE. Raises as `describe`."""
-    async with _asking(service, credentials) as device:
+    async with asking(service, credentials) as device:
         address = str(await device.get_snapshot_uri(profile_token=token))
         if urlsplit(address).hostname != urlsplit(service).hostname or urlsplit(address).scheme not in {
             "http",
@@ -142,7 +142,13 @@ async def snapshot(service: str, credentials: str | None, token: str) -> bytes:
 
 
 @asynccontextmanager
-async def _asking(service: str, credentials: str | None) -> AsyncIterator[AsyncOnvifClient]:
+async def asking(
+    service: str, credentials: str | None, patience: float | None = PATIENCE, answer: float = PATIENCE / 2
+) -> AsyncIterator[AsyncOnvifClient]:
+    """A device to be asked for at most `patience` seconds (None: for as long as it answers). Raises as `describe`.
+
+    answer: seconds that one answer may take.
+    """
     parts = urlsplit(service)
     if parts.scheme not in {"http", "https"} or not parts.hostname or parts.username is not None:
         raise Refused(Kind.INVALID, "http://camera/onvif/device_service, without a password", device="address")
@@ -155,9 +161,10 @@ async def _asking(service: str, credentials: str | None) -> AsyncIterator[AsyncO
         rewrite_host=True,
         retries=1,
         timeout_s=PATIENCE / 2,
+        read_timeout_s=answer,
     )
     try:
-        async with asyncio.timeout(PATIENCE), device:
+        async with asyncio.timeout(patience), device:
             yield device
     except (OnvifAuthError, OnvifNotConfiguredError) as error:
         raise Refused(Kind.DENIED, f"{parts.hostname}: it denies us: {error}", device="denied") from error
