@@ -68,12 +68,13 @@ class VideoTrack:
     def run(self, data: bytearray, at: int, end: int, channel: int, received: Instant, out: list[Unit]) -> int:
         """Take the whole interleaved packets of `channel` that follow each other in `data[at:end]`, as `take` does.
 
-        Returns where the first other thing begins. Nearly all packets are pieces from the middle of a picture: these
-        are taken here at once, since Python's cost is a call and an attribute a packet.
+        Returns where the first other thing begins. Nearly all packets are pieces that go on in a picture under way:
+        these are taken here at once, since Python's cost is a call and an attribute a packet.
         """
-        piece = _PIECE_H264 if self._h264 else _PIECE_H265
+        h264 = self._h264
+        piece = _PIECE_H264 if h264 else _PIECE_H265
         unpack, head_size = piece.unpack_from, piece.size
-        mask, wanted = (31, 28) if self._h264 else (0x7E, 49 << 1)
+        mask, wanted = (31, 28) if h264 else (0x7E, 49 << 1)
         following, stamp, pieces, size = *self._amid(), 0
         while end - at >= head_size:
             mark, there, length, flags, kind, number, source, first, head = unpack(data, at)
@@ -81,12 +82,21 @@ class VideoTrack:
             if mark != 0x24 or there != channel or stop > end:
                 break
             if (
-                number == following < 0xFFFF and source == stamp and flags == 0x80 and kind < 0x80
-                and first & mask == wanted and head < 0x40 and stop > at + head_size
+                number == following < 0xFFFF and source == stamp and flags == 0x80
+                and first & mask == wanted and head < 0x80 and stop > at + head_size
+                and (kind < 0x80 or head >= 0x40)
             ):  # fmt: skip
                 pieces.append(data[at + head_size : stop])
                 size += length + OVERHEAD
                 following += 1
+                if head >= 0x40:  # the last of its unit
+                    self._next, self._pieces = following, []
+                    self._size += size
+                    self._whole(head & 31 if h264 else head & 63, b"".join(pieces))
+                    if kind >= 0x80 and self._coded:
+                        self._bounded()
+                        self._finish(received, out)
+                    following, stamp, pieces, size = -1, -1, self._pieces, 0
             else:
                 if following >= 0:
                     self._next = following
@@ -97,8 +107,7 @@ class VideoTrack:
         if following >= 0:
             self._next = following
         self._size += size
-        if self._size > LARGEST_PICTURE:
-            _broken(f"a picture of more than {self._size} bytes")
+        self._bounded()
         return at
 
     def _amid(self) -> tuple[int, int, list[bytes | bytearray]]:
@@ -139,10 +148,13 @@ class VideoTrack:
         else:
             self._h265_payload(data, at, end, received, out)
         self._size += end - at + OVERHEAD
-        if self._size > LARGEST_PICTURE or len(self._nals) > MOST_NALS:
-            _broken(f"a picture of more than {self._size} bytes or {len(self._nals)} units")
+        self._bounded()
         if kind & 0x80 and self._coded:
             self._finish(received, out)
+
+    def _bounded(self) -> None:
+        if self._size > LARGEST_PICTURE or len(self._nals) > MOST_NALS:
+            _broken(f"a picture of more than {self._size} bytes or {len(self._nals)} units")
 
     def _h264_payload(self, data: bytearray, at: int, end: int, received: Instant, out: list[Unit]) -> None:
         first = data[at]
