@@ -62,6 +62,7 @@ class CameraWish(msgspec.Struct, frozen=True):
     keep_days: int | None = None
     audio: bool = False
     credentials: Path | None = None  # a file with user:password, which is copied into the secrets
+    service: str | None = None  # its ONVIF device service
 
 
 async def add(ground: Ground, wish: CameraWish, by: str) -> str:
@@ -89,7 +90,7 @@ def _camera(ground: Ground, wish: CameraWish, site: Any) -> VideoCamera:
         "lat": site["lat"] if wish.lat is None else wish.lat, "lon": site["lon"] if wish.lon is None else wish.lon,
         "place": wish.place, "room": wish.room, "heading": wish.heading, "address": wish.address,
         "keep_days": wish.keep_days, "audio": wish.audio,
-        "credentials": None if wish.credentials is None else wish.code,
+        "back_fill": wish.service, "credentials": None if wish.credentials is None else wish.code,
     }  # fmt: skip
     try:
         if wish.keep_days is None:

@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import ssl
 from collections.abc import Awaitable, Callable
 from random import SystemRandom
 from typing import Final
@@ -10,7 +11,7 @@ import structlog
 from prometheus_client import REGISTRY, Counter, Gauge, write_to_textfile
 
 from saqtau.bootstrap.ground import Ground, ids, now
-from saqtau.bootstrap.recorder import secret_of
+from saqtau.bootstrap.recorder import secret_of, trust_of
 from saqtau.devices.onvif.events import listen
 from saqtau.engine import postgres
 from saqtau.engine.postgres import WORKER
@@ -48,8 +49,11 @@ async def watch(ground: Ground, stop: asyncio.Event) -> None:
     decoders = Decoders(max(1, min(8, (os.cpu_count() or 1) // 2)))
     health, account = HealthWatch(pool, ledger, decoders, now), Account(pool)
 
+    trust = trust_of(ground) or ssl.create_default_context()  # one for all: each of its own is half a megabyte
+
     async def hear(camera: Teller, on_batch: Callable[[Batch], Awaitable[None]]) -> None:
-        await listen(camera.service, secret_of(ground, camera.id, camera.credentials), now, on_batch)
+        secret = secret_of(ground, camera.id, camera.credentials)  # read at each try, as the recorder does
+        await listen(camera.service, secret, now, on_batch, trust=trust)
 
     listening = Listening(pool, ledger, hear, now, ids, SystemRandom())
 

@@ -30,6 +30,9 @@ def add(
     credentials: Annotated[
         Path | None, typer.Option(help="A file with user:password; it is copied into the secrets.")
     ] = None,
+    service: Annotated[
+        str | None, typer.Option(help="Its ONVIF device service, http(s)://...: it is listened to what it tells.")
+    ] = None,
     config: ConfigFile = None,
     folder: Folder = None,
     *,
@@ -39,7 +42,7 @@ def add(
     from saqtau import bootstrap
     from saqtau.bootstrap.cameras import CameraWish
 
-    wish = CameraWish(code, address, site, place, name, room, lat, lon, heading, keep_days, audio, credentials)
+    wish = CameraWish(code, address, site, place, name, room, lat, lon, heading, keep_days, audio, credentials, service)
     _out.print(bootstrap.add_camera(bootstrap.configured(config, folder), wish))
 
 

@@ -1,6 +1,7 @@
 """Asking one ONVIF device. A password goes as a digest; in the clear it never leaves this process."""
 
 import asyncio
+import ssl
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
@@ -143,11 +144,15 @@ async def snapshot(service: str, credentials: str | None, token: str) -> bytes:
 
 @asynccontextmanager
 async def asking(
-    service: str, credentials: str | None, patience: float | None = PATIENCE, answer: float = PATIENCE / 2
+    service: str,
+    credentials: str | None,
+    patience: float | None = PATIENCE,
+    answer: float = PATIENCE / 2,
+    trust: ssl.SSLContext | None = None,
 ) -> AsyncIterator[AsyncOnvifClient]:
     """A device to be asked for at most `patience` seconds (None: for as long as it answers). Raises as `describe`.
 
-    answer: seconds that one answer may take.
+    answer: seconds that one answer may take. trust: whom to believe over TLS; None: what httpx believes.
     """
     parts = urlsplit(service)
     if parts.scheme not in {"http", "https"} or not parts.hostname or parts.username is not None:
@@ -162,6 +167,7 @@ async def asking(
         retries=1,
         timeout_s=PATIENCE / 2,
         read_timeout_s=answer,
+        verify_tls=trust if trust is not None else True,
     )
     try:
         async with asyncio.timeout(patience), device:

@@ -5,6 +5,7 @@ No filter is asked for: devices disagree about filters more than about topics. W
 
 import asyncio
 import re
+import ssl
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime
@@ -36,6 +37,8 @@ BREATH: Final = 1.0
 LATE: Final = 10.0
 """Seconds that an answer may be late."""
 GOODBYE: Final = 2.0  # s
+IDLE: Final = 5
+"""So many breaths after an answer that held nothing: some devices do not wait as they are asked."""
 _OFF: Final = frozenset({"false", "0", "off", "inactive"})
 _ON: Final = frozenset({"true", "1", "on", "active"})
 _TOPICS: Final = (
@@ -73,13 +76,14 @@ def _plain(text: str) -> str:
 
 async def listen(
     service: str, credentials: str | None, clock: Clock, on_batch: Callable[[Batch], Awaitable[None]],
-    *, wait: int = WAIT, breath: float = BREATH,
+    *, trust: ssl.SSLContext | None = None, wait: int = WAIT, breath: float = BREATH,
 ) -> Never:  # fmt: skip
     """Listen to a device until cancelled. Each answer is handed on before the next is asked for.
 
+    trust: whom to believe over TLS.
     Raises `Refused` as `client.describe` when the device ends it, and whatever `on_batch` raises.
     """
-    async with asking(service, credentials, patience=None, answer=wait + LATE) as device:
+    async with asking(service, credentials, patience=None, answer=wait + LATE, trust=trust) as device:
         made = await device.events_create_pull_point(termination_time=f"PT{LASTS}S")
         point = str(made.get("subscription_url", ""))
         if not point:
@@ -104,7 +108,8 @@ async def listen(
                 if clock() - renewed > LASTS * SECOND // 2:
                     await device.events_renew(subscription_url=point, termination_time=f"PT{LASTS}S")
                     renewed = clock()
-                await asyncio.sleep(max(0.0, breath - (clock() - began) / SECOND))
+                rest = breath if messages else IDLE * breath
+                await asyncio.sleep(max(0.0, rest - (clock() - began) / SECOND))
         finally:
             # who does not hear it forgets us by itself
             with suppress(OnvifError, httpx.HTTPError, TimeoutError):
