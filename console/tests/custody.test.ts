@@ -55,8 +55,8 @@ describe('what waits at a place', () => {
 		expect(LIVES.length).toBe(6);
 	});
 	test('counts darkness that lasts, and a known blind spot is no question', () => {
-		const lines = [line('unexplained', { site: 'a' }), line('explained', { site: 'a', dark_until: 5 }), line('tolerated', { site: 'a' }), line('reported', { site: 'b' }), line('found', { site: 'b' }, { owner: null })];
-		expect([...bySite(lines)]).toEqual([['a', { dark: 1, open: 2 }], ['b', { dark: 0, open: 1 }]]);
+		const lines = [line('unexplained', { site: 'a', away: 12 }), line('explained', { site: 'a', dark_until: 5 }), line('tolerated', { site: 'a' }), line('reported', { site: 'b' }), line('found', { site: 'b' }, { owner: null })];
+		expect([...bySite(lines)]).toEqual([['a', { dark: 12, open: 2 }], ['b', { dark: 0, open: 1 }]]);
 	});
 	test('is opened by who the desk says', () => {
 		const desk = { openings: [{ name: 'report_incident', to: 'reported', by: ['custody_supervisor'], form: null }] } as unknown as DeskSpec;

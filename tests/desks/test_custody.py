@@ -326,6 +326,18 @@ def test_custody_opens_nothing_about_a_street():
     assert refused.value.fields == {"site": "not_custody"}
 
 
+def test_the_line_of_an_outage_names_the_camera_that_is_dark_now_and_counts_them():
+    house = Watched()
+    for camera in ("c1", "c2", "c3"):
+        house.see(state(camera))
+    (item,) = house.outages()
+    line = DESKS.current["custody"].line
+    assert (line(item.data)["camera"], line(item.data)["away"]) == ("c1", 3)
+    house.see(state("c1", CameraCondition.WELL, until=Instant(T0 + 9_000)))
+    (item,) = house.outages()
+    assert (line(item.data)["camera"], line(item.data)["away"]) == ("c2", 2)
+
+
 def test_a_line_of_the_queue_tells_nobodys_words():
     house = House()
     item = preserve(house, reference="pseudonym 7")

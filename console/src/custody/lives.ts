@@ -16,14 +16,14 @@ const STATES: Record<Life, readonly string[]> = {
 
 export const lifeOf = (state: string): Life | null => LIVES.find((life) => STATES[life].includes(state)) ?? null;
 
-/** By place: outages whose picture is still away, and all that waits for an answer (a blind spot that is known does not). */
+/** By place: cameras whose picture is still away, and all that waits for an answer (a blind spot that is known does not). */
 export function bySite(lines: readonly ItemLine[]): Map<string, { dark: number; open: number }> {
 	const found = new Map<string, { dark: number; open: number }>();
 	for (const line of lines) {
 		const site = typeof line.title.site === 'string' ? line.title.site : '';
 		if (!site || line.owner === null) continue;
 		const told = found.get(site) ?? { dark: 0, open: 0 };
-		if (lifeOf(line.state) === 'outage' && line.title.dark_until == null) told.dark++;
+		if (lifeOf(line.state) === 'outage' && line.title.dark_until == null) told.dark += typeof line.title.away === 'number' ? line.title.away : 1;
 		if (line.state !== 'tolerated') told.open++;
 		found.set(site, told);
 	}

@@ -257,9 +257,23 @@ def _wanted(item: Item, camera: str | None, began: int, ended: int, why: str) ->
 
 
 def line(data: Data) -> Data:
-    """One line of the queue: where and what kind; nobody's words and nobody's reference."""
+    """One line of the queue: where and what kind; nobody's words and nobody's reference.
+
+    An outage is told by the camera that is dark now, the longest first, and `away`: how many are.
+    """
     names = (
         "site", "place", "camera", "camera_name", "kind", "dark_since", "dark_until", "happened", "about", "asker",
         "what", "reason",
     )  # fmt: skip
-    return {name: data[name] for name in names if data.get(name) is not None}
+    told = {name: data[name] for name in names if data.get(name) is not None}
+    dark = sorted((one for one in data.get("cameras", ()) if one["until"] is None), key=lambda one: one["since"])
+    if not dark:
+        return told
+    first = dark[0]
+    return told | {
+        "camera": first["camera"],
+        "camera_name": first["name"],
+        "kind": first["kind"],
+        "dark_since": first["since"],
+        "away": len(dark) + data["more"],
+    }
