@@ -15,7 +15,10 @@ async def cameras(house):
     """The cameras, each with a file that is being written; nothing that earlier tests left."""
     now = house.parts.clock()
     await put_up(house.owner, now)
-    for table in ("video_segment", "video_gap", "video_disable", "video_hold", "video_watch", "video_health"):
+    tables = (
+        "video_segment", "video_gap", "video_disable", "video_hold", "video_watch", "video_health", "video_told",
+    )  # fmt: skip
+    for table in tables:
         await house.owner.execute(f"alter table {table} disable trigger user")
         await house.owner.execute(f"delete from {table}")
         await house.owner.execute(f"alter table {table} enable trigger user")
@@ -99,6 +102,21 @@ async def test_a_camera_is_well_dark_tampered_or_disabled_and_says_since_when(ca
         "OFFICE": ("disabled", "disabled", now - 9000, None),
         "COLONY": ("well", None, None, None),
     }
+
+
+async def test_a_camera_that_says_somebody_is_at_it_is_tampered_with_until_it_says_that_it_is_over(cameras):
+    owner, now = cameras.owner, cameras.parts.clock()
+    await owner.execute("update video_camera set back_fill = 'http://camera.example/' where id in ('SCHOOL', 'COLONY')")
+    await owner.execute(
+        """insert into video_told (id, camera, word, source, began, entry) values
+           ('t1', 'SCHOOL', 'told_tamper', '', $1, 'e'), ('t2', 'COLONY', 'told_input', 'door', $1, 'e')""",
+        now - 7000,
+    )
+    found = await seen(cameras, "prosecutor")
+    assert [found["SCHOOL"][key] for key in ("state", "kind", "since")] == ["tampered", "told_tamper", now - 7000]
+    assert found["COLONY"]["state"] == "well", "what hangs on a contact the house knows"
+    await owner.execute("update video_told set ended = $1, confirmed = true, ended_entry = 'e' where id = 't1'", now)
+    assert (await seen(cameras, "prosecutor"))["SCHOOL"]["state"] == "well"
 
 
 async def test_a_camera_of_which_nothing_was_written_for_long_is_dark_whatever_its_last_word_was(cameras):
@@ -212,6 +230,11 @@ async def test_an_administrator_adds_a_camera_and_it_is_entered_with_its_reason(
         ({"keep_days": 5000}, 400, "keep_days"),
         ({"address": "rtsp://admin:secret@10.0.0.1/"}, 400, "address"),
         ({"address": "file:///etc/passwd"}, 400, "address"),
+        ({"address": "http://169.254.169.254/latest/meta-data/"}, 400, "address"),
+        ({"address": "rtsp://[fe80::1]/live"}, 400, "address"),
+        ({"address": "RTSP://127.0.0.1:8554/COLONY?x=1"}, 400, "address"),
+        ({"address": "rtsp://127.0.0.1:8554/COLONY?x=1"}, 409, "address"),
+        ({"credentials": "COLONY"}, 400, "credentials"),
         ({"site": "NOWHERE"}, 404, "site"),
         ({"region": 7}, 400, "region"),
         ({"reason": "why not"}, 400, "reason"),

@@ -46,6 +46,10 @@ _MASK: Final = """
         order by version desc limit 1) m on true
     where n.boxes <> coalesce(m.boxes::text, '[]')
 """
+_ELSEWHERE: Final = """
+    select id from video_camera where place <> $2 and split_part(lower(address), '?', 1) = split_part(lower($1), '?', 1)
+    order by id limit 1
+"""
 _OPEN: Final = """
     select id, camera, kind, began, ended, by, role, why from video_disable
     where began <= $1 and (ended is null or ended > $1) order by began
@@ -109,6 +113,17 @@ async def add_camera(pg: Any, camera: VideoCamera, by: str, now: Instant) -> Non
     if region != camera.region:
         raise Refused(Kind.INVALID, f"site {camera.site} lies in region {region}", region="other_than_site")
     await write_cameras(pg, [camera], by, now)
+
+
+async def must_be_of_one_place(pg: Any, camera: VideoCamera) -> None:
+    """Its stream is not already that of a camera of another kind of place: as a street's, anybody on duty sees a cell.
+
+    Raises Refused(CONFLICT, `address`).
+    """
+    other = await pg.fetchval(_ELSEWHERE, camera.address, camera.place.value)
+    if other is not None:
+        told = f"this is the stream of camera {other}, of another kind of place"
+        raise Refused(Kind.CONFLICT, told, address="of_another_place")
 
 
 async def switch_off(

@@ -1,6 +1,8 @@
 """Cameras: where they are and how they are, their gaps, who looks at them; adding one, switching one off and on."""
 
+from ipaddress import ip_address
 from typing import Annotated, Any
+from urllib.parse import urlsplit
 
 import msgspec
 from litestar import Request, get, post
@@ -9,7 +11,7 @@ from litestar.params import JSONBody
 from saqtau.engine.chain import EVERYWHERE
 from saqtau.engine.failures import refusals
 from saqtau.engine.store import see
-from saqtau.engine.video_camera import add_camera, relearn, switch_off, switch_on
+from saqtau.engine.video_camera import add_camera, must_be_of_one_place, relearn, switch_off, switch_on
 from saqtau.engine.video_reading import CameraSeen, Timeline, Watcher, read_timeline, read_watchers
 from saqtau.jurisdiction.rooms import lawful_camera
 from saqtau.kernel.access import AccessRequest, Action, Purpose, Viewer
@@ -121,8 +123,7 @@ async def add(request: Request[Any, Any, Any], data: JSONBody[NewCamera]) -> Swi
     camera = msgspec.convert(
         {name: getattr(data, name) for name in VideoCamera.__struct_fields__}, VideoCamera, from_attributes=True
     )
-    if camera.address.startswith("file:"):
-        raise Refused(Kind.INVALID, "a file of the machine is added by its command", address="file_by_command_only")
+    _check_reach(camera)
     viewer, wish = await _maintaining(parts, session, camera.id, camera.region, sensitive_of(camera.place), data.reason)
     told = {"done": "added", "site": camera.site, "place": camera.place.value, "room": camera.room}
     async with parts.access.reading(viewer, wish, told) as (grant, done):
@@ -130,9 +131,25 @@ async def add(request: Request[Any, Any, Any], data: JSONBody[NewCamera]) -> Swi
         with refusals():
             async with parts.pg.acquire() as pg, pg.transaction():
                 await see(pg, EVERYWHERE)
+                await must_be_of_one_place(pg, camera)
                 await add_camera(pg, camera, viewer.id, parts.clock())
         done.count = 1
         return Switched(camera.id, grant.entry)
+
+
+def _check_reach(camera: VideoCamera) -> None:
+    """What a browser may not add: who sits at the machine may. Raises Refused(INVALID, `address` or `credentials`)."""
+    if camera.address.startswith("file:"):
+        raise Refused(Kind.INVALID, "a file of the machine is added by its command", address="file_by_command_only")
+    try:
+        nowhere = ip_address(urlsplit(camera.address).hostname or "").is_link_local
+    except ValueError:  # a name
+        nowhere = False
+    if nowhere:  # where machines of a cloud ask for their own passwords
+        raise Refused(Kind.INVALID, "an address of this line only is added by its command", address="link_local")
+    if camera.credentials not in {None, camera.id}:
+        # whoever names an address of his own for another camera's password is told it
+        raise Refused(Kind.INVALID, "a camera is asked with its own password", credentials="of_another_camera")
 
 
 @post(
