@@ -249,7 +249,8 @@ async def test_texts_that_were_edited_under_an_approved_set_do_not_rule_and_noth
     assert await refused(in_force(pool)) == (Kind.CONFLICT, {"policies": "not_approved"})
     assert await changed_policies(pool) == [("set0", policy_hash(TEXTS, SCHEMA))]
     said = []
-    findings = await verify(pool, tmp_path, tmp_path, said.append)
+    async with pool.acquire() as pg:
+        findings = await verify(pg, tmp_path, tmp_path, said.append)
     assert "policies set0" in {one.where for one in findings}
     digest = policy_hash(TEXTS | {"extra.cedar": EXTRA}, SCHEMA)
     alike = json.dumps(TEXTS | {"extra.cedar": EXTRA, "schema.cedarschema": SCHEMA})
