@@ -72,6 +72,17 @@ class Intake(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     host: Annotated[str, Meta(description="Address to listen on.")] = "127.0.0.1"
     port: Annotated[Port, Meta(description="Port to listen on.")] = 8471
+    mqtt_host: Annotated[
+        str,
+        Meta(description="Address to listen on for plate events over MQTT; beyond loopback only with a certificate."),
+    ] = "127.0.0.1"
+    mqtt_port: Annotated[
+        Port | None, Meta(description="Port for plate events over MQTT, by custom 8883; without it nothing listens.")
+    ] = None
+    mqtt_certificate: Annotated[
+        Path | None, Meta(description="File (PEM) with the certificate chain that cameras see over MQTT.")
+    ] = None
+    mqtt_key: Annotated[Path | None, Meta(description="File (PEM, 0600) with the key of that certificate.")] = None
 
 
 class Reads(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

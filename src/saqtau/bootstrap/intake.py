@@ -10,10 +10,11 @@ from typing import Any, TypeVar
 
 import uvicorn
 from cryptography.x509 import Certificate
-from prometheus_client import REGISTRY, generate_latest
+from prometheus_client import REGISTRY, CollectorRegistry, generate_latest
 
 from saqtau.bootstrap.accounts import device_authority
 from saqtau.bootstrap.ground import Ground, ids, links, now
+from saqtau.bootstrap.plate_events import take_events
 from saqtau.devices.hikvision.server import pushes
 from saqtau.devices.http import App, Handler, Receive, Scope, Send, serve
 from saqtau.devices.off_road import off_road_of
@@ -29,6 +30,7 @@ from saqtau.engine.postgres import WORKER
 from saqtau.engine.registry import NOTHING, Registers, read_registers
 from saqtau.engine.window import Window, ensure_window
 from saqtau.engine.worker import every
+from saqtau.kernel.clock import Clock
 from saqtau.kernel.errors import Kind, Refused
 from saqtau.kernel.register import Camera
 from saqtau.kernel.signal import PlateRead, Position
@@ -123,14 +125,14 @@ def _off_road(atlas: Atlas | None) -> OffRoad:
     return no_map if atlas is None else off_road_of(atlas.roads)
 
 
-def events_taking(pool: Any, reads: Packer[PlateRead]) -> Taking:
+def events_taking(pool: Any, reads: Packer[PlateRead], clock: Clock, registry: CollectorRegistry) -> Taking:
     """What is done with the events of plate cameras: reads into the journal, the rest into quarantine."""
 
     async def quarantine(camera: str, reason: str, raw: bytes) -> None:
         with refusals():
-            await pool.execute(_KEEP, now(), camera, reason, raw)
+            await pool.execute(_KEEP, clock(), camera, reason, raw)
 
-    return Taking(reads.put, quarantine, now, REGISTRY)
+    return Taking(reads.put, quarantine, clock, registry)
 
 
 def device_app(known: Known, taking: Taking, tracks: Packer[Position], atlas: Atlas | None) -> App:
@@ -178,7 +180,7 @@ async def take_in(ground: Ground, stop: asyncio.Event) -> None:
     atlas = await asyncio.to_thread(open_atlas, ground.map)
     known = Known(device_authority(ground.place).certificate)
     await known.refresh(pool)
-    taking = events_taking(pool, reads)
+    taking = events_taking(pool, reads, now, REGISTRY)
     settings = ground.config.intake
     server = _Server(
         uvicorn.Config(
@@ -200,9 +202,16 @@ async def take_in(ground: Ground, stop: asyncio.Event) -> None:
     )
     refreshing = asyncio.create_task(every(1.0, "devices", lambda: known.refresh(pool), stop))
     serving = asyncio.create_task(server.serve())
-    await asyncio.wait({asyncio.create_task(stop.wait()), serving}, return_when=asyncio.FIRST_COMPLETED)
+    over = asyncio.Event()
+    ends = {asyncio.create_task(stop.wait()), serving}
+    if settings.mqtt_port is not None:
+        ends.add(listening := asyncio.create_task(take_events(settings, known.camera, taking, over)))
+    await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
+    over.set()
     server.should_exit = True
     await serving
+    if settings.mqtt_port is not None:
+        await listening  # raises what ended it: the supervisor starts the intake again
     await asyncio.gather(reads.close(), tracks.close())
     refreshing.cancel()
     await nc.close()

@@ -12,6 +12,7 @@ from saqtau.bootstrap import cameras, logs
 from saqtau.bootstrap import demonstration as show
 from saqtau.bootstrap.engine import engine_up
 from saqtau.bootstrap.ground import Ground
+from saqtau.bootstrap.plate_events import tls_of
 from saqtau.config import Config, encode
 from saqtau.engine.part import Part
 from saqtau.engine.place import write_private
@@ -86,17 +87,23 @@ async def run_until_stopped(ground: Ground, *, demonstration: bool, say: Say) ->
 def check_ports(config: Config) -> None:
     """Raise Refused that names the first port we shall not be able to listen on, and the key that changes it."""
     with ExitStack() as held:
-        for part, where in (("web", config.web), ("intake", config.intake)):
+        intake = config.intake
+        wanted = [("web.port", config.web.host, config.web.port), ("intake.port", intake.host, intake.port)]
+        if intake.mqtt_port is not None:
+            tls_of(intake)
+            wanted.append(("intake.mqtt_port", intake.mqtt_host, intake.mqtt_port))
+        for key, host, port in wanted:
             try:
-                family, _, _, _, address = socket.getaddrinfo(where.host, where.port, type=socket.SOCK_STREAM)[0]
+                family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
                 probe = held.enter_context(socket.socket(family))
                 probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
                 probe.bind(address)
                 probe.listen()  # with the address reused, only this tells that another listens there
             except OSError as error:
                 told = "is in use" if error.errno == errno.EADDRINUSE else f"cannot be used: {error.strerror}"
-                message = f"{where.host}:{where.port} {told}: choose another one in the configuration, [{part}] port"
-                raise Refused(Kind.CONFLICT, message, **{f"{part}.port": "in_use"}) from error
+                part, _, name = key.partition(".")
+                message = f"{host}:{port} {told}: choose another one in the configuration, [{part}] {name}"
+                raise Refused(Kind.CONFLICT, message, **{key: "in_use"}) from error
 
 
 async def _run(ground: Ground, stop: asyncio.Event, *, demonstration: bool, say: Say) -> None:
