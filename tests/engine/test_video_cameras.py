@@ -3,6 +3,7 @@
 import json
 
 import asyncpg
+import msgspec
 import pytest
 
 from saqtau import jurisdiction
@@ -16,6 +17,7 @@ from saqtau.engine.video_camera import (
     retire,
     switch_off,
     switch_on,
+    write_cameras,
 )
 from saqtau.jurisdiction.rooms import lawful_camera
 from saqtau.kernel.clock import HOUR, Instant
@@ -133,6 +135,29 @@ async def test_a_camera_cannot_be_hidden_in_another_region_than_its_sites(site):
     with pytest.raises(Refused) as refused:
         await add_camera(site, only(HEADER + ROW.replace(",3,51.1", ",4,51.1").replace("v1", "v9")), "anna", NOW)
     assert refused.value.fields == {"region": "other_than_site"}
+
+
+@ANYIO
+async def test_what_was_recorded_stays_under_the_law_of_its_place(site):
+    cell = only(HEADER + ROW.replace("v1", "v10"))
+    as_street = msgspec.structs.replace(cell, place=PlaceKind.STREET, room=None, keep_days=30)
+    act = site.transaction()
+    await act.start()
+    try:
+        await write_cameras(site, [as_street], "anna", NOW)
+        await write_cameras(site, [cell], "anna", NOW)  # nothing is recorded yet: a mistake may be mended
+        await site.execute("insert into video_volume values ('v', 'v', 0, null, null, null, null, 0)")
+        await site.execute(
+            """insert into video_segment (camera, first, last, began, ended, volume, path, bytes, frames, recorded_ms,
+                   previous, chain, closed) values ('v10', 1, 2, 1, 2, 'v', '/v10', 1, 1, 1, $1, $1, true)""",
+            bytes(32),
+        )
+        await write_cameras(site, [cell], "anna", NOW)
+        with pytest.raises(Refused) as refused:
+            await write_cameras(site, [as_street], "anna", NOW)
+        assert refused.value.fields == {"place": "recorded"}
+    finally:
+        await act.rollback()
 
 
 @ANYIO

@@ -50,6 +50,10 @@ _ELSEWHERE: Final = """
     select id from video_camera where place <> $2 and split_part(lower(address), '?', 1) = split_part(lower($1), '?', 1)
     order by id limit 1
 """
+_MOVED: Final = """
+    select c.id from video_camera c join unnest($1::text[], $2::text[]) as n (id, place) on n.id = c.id
+    where c.place <> n.place and exists (select from video_segment s where s.camera = c.id) order by c.id limit 1
+"""
 _OPEN: Final = """
     select id, camera, kind, began, ended, by, role, why from video_disable
     where began <= $1 and (ended is null or ended > $1) order by began
@@ -89,7 +93,14 @@ async def find_camera(pg: Any, code: str) -> VideoCamera:
 
 
 async def write_cameras(pg: Any, cameras: Sequence[VideoCamera], by: str, now: Instant) -> None:
-    """Add them or replace what is known of them; a changed mask becomes a new version. Their sites must be there."""
+    """Add them or replace what is known of them; a changed mask becomes a new version. Their sites must be there.
+
+    Raises Refused(CONFLICT, `place`): what a camera recorded stays under the law of its place, as does who may see it.
+    """
+    moved = await pg.fetchval(_MOVED, [one.id for one in cameras], [one.place.value for one in cameras])
+    if moved is not None:
+        told = f"{moved} has recorded at another kind of place: enter another camera"
+        raise Refused(Kind.CONFLICT, told, place="recorded")
     rows = [
         (
             one.id, one.site, one.name, one.region, one.place.value, one.room.value if one.room else None, one.lat,
