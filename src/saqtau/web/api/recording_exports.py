@@ -109,7 +109,10 @@ async def ask(request: Request[Any, Any, Any], data: JSONBody[AskRecording]) -> 
         sensitive=place.sensitive, age_days=(now - data.began) // DAY, reason=data.reason,
     )  # fmt: skip
     name = parts.ids()
-    told = {"export": name, "recipient": data.recipient, "from": data.began, "to": data.ended, "redacted": bool(keep)}
+    told = {
+        "export": name, "recipient": data.recipient, "from": data.began, "to": data.ended,
+        "redacted": keep is not None,
+    }  # fmt: skip
     async with parts.access.reading(*await asking(parts, session, [wish]), told) as (grant, _):
         return await ask_recording(grant, parts.pg, name, place, wanted, parts.clock())
 
