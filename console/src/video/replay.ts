@@ -40,6 +40,7 @@ export function play(video: HTMLVideoElement, camera: string, look: Look, from: 
 	const jumps: { from: Instant; to: Instant }[] = []; // stretches without pictures, told when they are passed
 	let all = false; // everything has come
 	let edge = from; // up to here it is there, or is known not to be
+	let pictured = from; // the end of the last picture: a gap may be longer than a piece, and is one all the same
 
 	/** Everything up to `end`, as it comes. Ends early when the network does. */
 	async function piece(end: Instant): Promise<void> {
@@ -53,8 +54,9 @@ export function play(video: HTMLVideoElement, camera: string, look: Look, from: 
 				if (done) break;
 				for (const one of splitter.take(value as Uint8Array<ArrayBuffer>)) {
 					if (one.kind === 'fragment' && one.at !== null) {
-						if (one.at - edge > JUMP) jumps.push({ from: edge, to: one.at });
-						edge = Math.max(edge, one.at + Math.round(one.length * 1000));
+						if (one.at - pictured > JUMP) jumps.push({ from: pictured, to: one.at });
+						pictured = Math.max(pictured, one.at + Math.round(one.length * 1000));
+						edge = Math.max(edge, pictured);
 					}
 					sink.put(one);
 				}
@@ -76,10 +78,8 @@ export function play(video: HTMLVideoElement, camera: string, look: Look, from: 
 				if (error instanceof Broken) throw error;
 				const told = error instanceof Refusal ? error : null;
 				const resumes = told?.kind === 'conflict' ? Number(told.fields.next ?? NaN) : NaN; // nothing there: the server says where pictures go on
-				if (resumes > edge && resumes < to) {
-					jumps.push({ from: edge, to: resumes });
-					edge = resumes;
-				} else if (told?.kind === 'conflict') return;
+				if (resumes > edge && resumes < to) edge = resumes;
+				else if (told?.kind === 'conflict') return;
 				else if (told && told.kind !== 'offline' && told.kind !== 'unavailable' && told.kind !== 'too_many') throw told;
 				else {
 					// broken off: the network, or a grant whose time was over while somebody paused; it goes on where it was

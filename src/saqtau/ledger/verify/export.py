@@ -765,7 +765,8 @@ def _recording(
     for signer in told.get("signers", ()):
         say(f"  the camera signed its own stream ({signer}): its maker's program verifies that, this one does not")
     for began, ended, kind, *why in told.get("gaps", ()):
-        say(f"  no picture from {_spelled(began)} to {_spelled(ended)}: {kind} {' '.join(map(str, filter(None, why)))}")
+        until = "on" if ended is None else f"to {_spelled(ended)}"
+        say(f"  no picture from {_spelled(began)} {until}: {kind} {' '.join(map(str, filter(None, why)))}")
     for seq, what in follow.met:
         say(f"  its chain at link {seq} is the one that {what} holds")
     if not follow.met or follow.met[-1][0] < last:
