@@ -220,7 +220,7 @@ async def test_the_administrator_sees_no_content(browser, city):
     for path in (f"/api/items/{line['id']}", f"/api/items/{line['id']}/pictures/crop"):
         assert admin.get(path, params={"purpose": "incident"}).status_code == 403
     async with visit(browser, city, session=city.signed_in("admin")) as page:
-        await expect(page.locator("header nav a")).to_have_text(["Registers", "Approvals"])
+        await expect(page.locator("header nav a")).to_have_text(["Cameras", "Registers", "Approvals"])
         for name in ("cameras", "units", "officers"):
             await page.goto(f"{city.url}/#/registers/{name}")
             await expect(page.locator("tbody tr").first).to_be_visible()
