@@ -137,7 +137,7 @@ async def read_package(grant: Grant, line: ExportLine, using: Issuing) -> Packag
                 await _issue(grant, line, using, pg, PackageStanding.PROVISIONAL)
                 kept = await _kept(pg, line.id)
             found = await _whole(grant, line, using, pg, kept[PackageStanding.PROVISIONAL])
-            assert found is not None, "a provisional package waits for nobody"  # noqa: S101
+            assert found is not None, "a provisional package waits for nobody"  # noqa: S101 - for mypy
             return found
 
 

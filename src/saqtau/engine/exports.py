@@ -40,13 +40,13 @@ _ONE: Final = f"select {_COLUMNS} from export_wish w where w.id = $1"  # noqa: S
 _ALL: Final = f"""
     select {_COLUMNS} from export_wish w where $1::text is null or w.item = $1
     order by w.asked_at desc, w.id desc limit $2
-"""  # noqa: S608
+"""  # noqa: S608 - constants of ours
 
 
 _KIN: Final = f"""
     with eldest as (select coalesce(parent, id) as id from item where id = $1)
     select {COLUMNS} from item where id = $1 or id = (select id from eldest) or parent = (select id from eldest)
-"""  # noqa: S608
+"""  # noqa: S608 - constants of ours
 """An item, its parent and all children of that."""
 _PICTURES: Final = """
     select item, name, encode(sha256, 'hex') from picture where item = any($1::text[]) order by item, name

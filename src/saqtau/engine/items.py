@@ -26,7 +26,7 @@ _FAMILY = f"""
     select {COLUMNS} from item
     where id = (select id from eldest) or parent = (select id from eldest)
     order by parent is not null, id for update
-"""  # noqa: S608
+"""  # noqa: S608 - constants of ours
 
 _decode = msgspec.json.Decoder(dict[str, Any]).decode
 _encode = msgspec.json.Encoder().encode
@@ -141,7 +141,7 @@ _OPEN = f"""
     select * from unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::int4[], $6::int2[], $7::int2[], $8::int8[],
         $9::int8[], $10::text[], $11::text[], $12::text[], $13::int8[], $14::text[], $15::int8[], $16::text[],
         $17::float8[], $18::float8[], $19::text[], $20::int8[], $21::json[])
-"""  # noqa: S608
+"""  # noqa: S608 - constants of ours
 
 _MOVE = """
     with wanted as (

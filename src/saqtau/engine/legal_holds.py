@@ -34,10 +34,10 @@ _COLUMNS: Final = """
 _ONE: Final = f"select {_COLUMNS} from legal_hold where id = $1 for update"  # noqa: S608 - constant
 _ALL: Final = f"""
     select {_COLUMNS} from legal_hold where $1::text is null or object = $1 order by placed_at desc, id desc limit $2
-"""  # noqa: S608
+"""  # noqa: S608 - constants of ours
 _SAME: Final = f"""
     select {_COLUMNS} from legal_hold where object = $1 and case_number = $2 and lifted_at is null limit 1
-"""  # noqa: S608
+"""  # noqa: S608 - constants of ours
 
 
 class HoldLine(msgspec.Struct, frozen=True):

@@ -140,7 +140,7 @@ def read_secret(path: Path) -> str:
     if mode & 0o077:
         raise Refused(Kind.INVALID, f"secret {path} is open to others: chmod 600 it", secret="open_to_others")  # noqa: S106
     if not value:
-        raise Refused(Kind.INVALID, f"secret {path} is empty", secret="empty")  # noqa: S106
+        raise Refused(Kind.INVALID, f"secret {path} is empty", secret="empty")  # noqa: S106 - a field's name
     return value
 
 

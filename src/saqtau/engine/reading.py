@@ -172,7 +172,7 @@ async def read_queue(
         async with pg.transaction():
             await see(pg, regions_of(grant.viewer))
             rows = await pg.fetch(
-                f"select {items.COLUMNS} from item where (ended is not null) = $1 "  # noqa: S608
+                f"select {items.COLUMNS} from item where (ended is not null) = $1 "  # noqa: S608 - constants of ours
                 "and ($2::text is null or desk = $2) and ($3::text is null or unit = $3) "
                 "and desk <> all($6) "
                 f"and case when desk = '{REVIEWS}' then data ->> 'officer' is distinct from $5 else true end "

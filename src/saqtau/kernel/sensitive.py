@@ -21,11 +21,11 @@ class Described(Protocol):
     """What is looked at of an item."""
 
     @property
-    def desk(self) -> str: ...  # noqa: D102
+    def desk(self) -> str: ...  # noqa: D102 - said above
     @property
-    def retention(self) -> str: ...  # noqa: D102
+    def retention(self) -> str: ...  # noqa: D102 - said above
     @property
-    def data(self) -> Mapping[str, Any]: ...  # noqa: D102
+    def data(self) -> Mapping[str, Any]: ...  # noqa: D102 - said above
 
 
 _DESKS: Final = {"schools": Sensitive.MINORS, "custody": Sensitive.CUSTODY}

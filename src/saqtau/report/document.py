@@ -302,7 +302,7 @@ def term(say: Words, iso: str) -> str:
     for unit, digits in zip(("day", "hour", "minute", "second"), found.groups(), strict=True):
         count = int(digits or 0)
         if unit == "day" and count and count % _YEAR == 0:
-            unit, count = "year", count // _YEAR  # noqa: PLW2901
+            unit, count = "year", count // _YEAR  # noqa: PLW2901 - the same one, changed
         if count:
             told.append(f"{number(count)}\N{NO-BREAK SPACE}{say.counted(unit, count)}")
     return " ".join(told) or say("term.at_once")

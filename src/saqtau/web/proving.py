@@ -22,7 +22,7 @@ async def by_password(parts: Parts, keeper: Doorkeeper, person: Person, word: st
     await count_attempt(parts.pg, limits, parts.clock())
     kept = await parts.pg.fetchval("select password from people where id = $1 and disabled is null", person.id)
     if not await keeper.password_holds(kept, word[: LONGEST + 1]):
-        raise Refused(Kind.UNAUTHENTICATED, "the password is wrong", password="wrong")  # noqa: S106
+        raise Refused(Kind.UNAUTHENTICATED, "the password is wrong", password="wrong")  # noqa: S106 - a field's name
     await forget_attempts(parts.pg, limits)
 
 
