@@ -256,4 +256,10 @@ APART = frozenset({"custody", "street_cameras"})
 
 
 def test_the_machine_runs_over_all_our_desks():
-    assert set(DESKS.current) - APART == {"cloned_plates", "dangerous_drivers", "dispatch", "location_dark", "oversight"}
+    assert set(DESKS.current) - APART == {
+        "cloned_plates",
+        "dangerous_drivers",
+        "dispatch",
+        "location_dark",
+        "oversight",
+    }
