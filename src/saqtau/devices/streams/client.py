@@ -1,6 +1,5 @@
 """Playing a stream with OpenCV's FFmpeg, a thread a stream: coded pictures as they are, none decoded."""
 
-import asyncio
 import os
 import ssl
 import threading
@@ -13,10 +12,11 @@ from urllib.parse import quote, unquote, urlsplit, urlunsplit
 import msgspec
 
 from saqtau.devices.rtsp.auth import parse_login
+from saqtau.devices.streams.pictures import Pictures
+from saqtau.devices.streams.threaded import in_thread
 from saqtau.kernel.clock import Clock
 from saqtau.kernel.errors import Kind, Refused
-from saqtau.video.access_unit import VIDEO_CLOCK, AccessUnit, Codec, Parameters, Unit
-from saqtau.video.nal import annexb_split, is_key, is_set, parameters_of
+from saqtau.video.access_unit import VIDEO_CLOCK, Codec, Unit
 
 PATIENCE = 10.0  # s to open
 CODECS = {"h264": Codec.H264, "avc1": Codec.H264, "hevc": Codec.H265, "hvc1": Codec.H265, "hev1": Codec.H265}
@@ -27,7 +27,6 @@ ALLOWED = {
     "https": "https,http,tls,tcp",
 }
 """Which protocols FFmpeg may use for each scheme: a playlist must not lead it to our own files."""
-LEAP, BACK = 10 * VIDEO_CLOCK, VIDEO_CLOCK  # time stamps that jump further began anew
 _OPENING = threading.Lock()
 _OPTIONS = "OPENCV_FFMPEG_CAPTURE_OPTIONS"
 
@@ -51,37 +50,7 @@ async def play(
 ) -> Never:
     """As `devices.source.play`; a file ends with stream="lost" after its last picture."""
     source = _source(address, credentials)
-    loop = asyncio.get_running_loop()
-    ended: asyncio.Future[Never] = loop.create_future()
-    stop = threading.Event()
-
-    def end(error: Exception) -> None:
-        if not ended.done():
-            ended.set_exception(error)
-
-    def take(units: list[Unit]) -> None:
-        if not ended.done():
-            try:
-                on_units(units)
-            except Exception as error:  # noqa: BLE001 - raised from play
-                end(error)
-
-    def call(what: Callable[..., None], told: Any) -> None:
-        if not stop.is_set() and not loop.is_closed():
-            loop.call_soon_threadsafe(what, told)
-
-    def work() -> None:
-        try:
-            _read(source, stop, clock, lambda units: call(take, units), silence)
-        except Exception as error:  # noqa: BLE001 - raised from play
-            call(end, error)
-
-    threading.Thread(target=work, name=f"stream {source.host}", daemon=True).start()
-    try:
-        await ended
-        raise AssertionError("a stream ended without a word")
-    finally:
-        stop.set()
+    await in_thread(source.host, on_units, lambda stop, tell: _read(source, stop, clock, tell, silence))
 
 
 def _source(address: str, credentials: str | None) -> _Source:
@@ -150,7 +119,7 @@ def _read(
 
     capture, codec = _open(source, silence)
     try:
-        pictures = _Pictures(codec)
+        pictures = Pictures(codec)
         began: float | None = None
         while not stop.is_set():
             asked = time.monotonic()
@@ -166,40 +135,7 @@ def _read(
                 began = time.monotonic() - shown / 1000 if began is None else began
                 if stop.wait(max(0.0, min(began + shown / 1000 - time.monotonic(), silence))):
                     return
-            if units := pictures.take(packet.tobytes(), round(shown * VIDEO_CLOCK / 1000), clock):
+            if units := pictures.take(packet.tobytes(), round(shown * VIDEO_CLOCK / 1000), clock()):
                 tell(units)
     finally:
         capture.release()
-
-
-class _Pictures:
-    """Packets with start codes -> units, from the first key picture on."""
-
-    def __init__(self, codec: Codec) -> None:
-        self._codec = codec
-        self._sets: tuple[bytes, ...] = ()
-        self._parameters: Parameters | None = None
-        self._last: int | None = None
-        self._shift = 0
-
-    def take(self, data: bytes, ts: int, clock: Clock) -> list[Unit]:
-        nals = tuple(annexb_split(data))
-        key, units = is_key(self._codec, nals), list[Unit]()
-        if key:
-            told = tuple(dict.fromkeys(nal for nal in nals if is_set(self._codec, nal)))
-            if told and told != self._sets:
-                try:
-                    parameters = parameters_of(self._codec, told)
-                except Refused as refused:
-                    raise Refused(Kind.INVALID, refused.message, stream="broken") from refused
-                self._sets = told
-                if parameters != self._parameters:
-                    self._parameters = parameters
-                    units.append(parameters)
-        if self._parameters is None or not nals:
-            return []
-        if self._last is not None and not -BACK <= ts + self._shift - self._last <= LEAP:
-            self._shift = self._last + 1 - ts
-        self._last = ts + self._shift
-        units.append(AccessUnit(self._last, key, nals, clock()))
-        return units
