@@ -1,10 +1,11 @@
 """Cameras over the API: each sees those of his places and how they are, who looks, and an act on one is entered."""
 
 import pytest
-from tests.api.cameras import closed_with, connect, hear, put_up, recording, written
+from tests.api.cameras import camera, closed_with, connect, hear, put_up, recording, written
 from tests.api.desks import open_hit
 
 from saqtau.engine.video_reading import SEEN, UNHEARD, States
+from saqtau.engine.video_watch import COMING
 from saqtau.kernel.clock import DAY, HOUR, MINUTE, SECOND
 
 pytestmark = pytest.mark.anyio
@@ -27,12 +28,12 @@ async def cameras(house):
     return house
 
 
-async def seen(house, who):
-    """The cameras a person sees, by their code."""
+async def seen(house, who, *more):
+    """The cameras a person sees, by their code; of others than `NAMES` those of `more`."""
     house.app.state.states = States(house.parts.pg, house.parts.clock)  # what was read a moment ago is asked anew
     answer = await (await house.signed_in(who)).get("/api/cameras")
     assert answer.status_code == 200, answer.text
-    return {one["id"]: one for one in answer.json()["cameras"] if one["id"] in NAMES}
+    return {one["id"]: one for one in answer.json()["cameras"] if one["id"] in NAMES.union(more)}
 
 
 NAMES = {"STREET", "STREET7", "SCHOOL", "OFFICE", "COLONY"}
@@ -124,6 +125,29 @@ async def test_a_camera_of_which_nothing_was_written_for_long_is_dark_whatever_i
     await cameras.owner.execute("update video_segment set ended = $1 where camera = 'COLONY'", now - UNHEARD - SECOND)
     found = (await seen(cameras, "prosecutor"))["COLONY"]
     assert (found["state"], found["kind"], found["since"]) == ("dark", "recorder_down", now - UNHEARD - SECOND)
+
+
+async def test_a_fresh_camera_waits_for_its_first_picture_and_does_not_say_that_it_records(cameras):
+    owner, now = cameras.owner, cameras.parts.clock()
+    await put_up(owner, now, camera("FRESH"))
+
+    async def told():
+        found = (await seen(cameras, "operator", "FRESH"))["FRESH"]
+        return [found[key] for key in ("state", "kind", "since", "oldest")]
+
+    assert await told() == ["waiting", None, now, None]
+    await written(owner, "FRESH", now, now, closed=False)  # a file that holds the wait and no picture
+    await owner.execute("update video_segment set frames = 0 where camera = 'FRESH'")
+    await owner.execute(
+        "insert into video_gap values ('FRESH/1', 'FRESH', $1, null, 'reconnect', null, null, null, null)", now
+    )
+    assert await told() == ["waiting", "reconnect", now, None]
+    await owner.execute("update video_camera set added = added - $1 where id = 'FRESH'", COMING + SECOND)
+    assert await told() == ["dark", "reconnect", now, None], "nobody waits for ever"
+    await owner.execute("update video_gap set ended = $1 where camera = 'FRESH'", now)
+    await owner.execute("update video_segment set frames = 1 where camera = 'FRESH'")
+    assert await told() == ["well", None, None, now]
+    await owner.execute("update video_camera set retired = $1 where id = 'FRESH'", now)
 
 
 async def test_the_timeline_tells_what_is_recorded_its_gaps_and_its_holds(cameras):

@@ -5,7 +5,7 @@ import type { Facts, Instant } from '../types';
 export const PLACES = ['street', 'school', 'police_office', 'penal_colony'] as const;
 export type PlaceKind = (typeof PLACES)[number];
 export const ROOMS = ['hall', 'corridor', 'cell', 'interview', 'duty_desk', 'yard', 'lawyer', 'medical', 'toilet'] as const;
-export type Standing = 'well' | 'dark' | 'tampered' | 'disabled';
+export type Standing = 'well' | 'waiting' | 'dark' | 'tampered' | 'disabled';
 
 export interface VideoCamera {
 	id: string;

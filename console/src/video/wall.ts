@@ -86,10 +86,10 @@ export function page(cameras: readonly string[], layout: Layout, number: number)
 }
 
 /** Shapes that differ without colour. */
-export const SHAPES: Record<Standing, string> = { well: '●', dark: '■', tampered: '▲', disabled: '○' };
-const ORDER: Record<Standing, number> = { dark: 0, tampered: 1, disabled: 2, well: 3 };
+export const SHAPES: Record<Standing, string> = { well: '●', waiting: '◌', dark: '■', tampered: '▲', disabled: '○' };
+const ORDER: Record<Standing, number> = { dark: 0, tampered: 1, waiting: 2, disabled: 3, well: 4 };
 
-/** What needs somebody first: dark, tampered, switched off, well; the longest first. */
+/** What needs somebody first: dark, tampered, waiting for a picture, switched off, well; the longest first. */
 export const byNeed = (a: VideoCamera, b: VideoCamera): number => ORDER[a.state] - ORDER[b.state] || (a.state === 'well' ? byName(a, b) : (a.since ?? 0) - (b.since ?? 0));
 
 export interface Wanted {

@@ -16,6 +16,7 @@ from saqtau.engine.chain import EVERYWHERE
 from saqtau.engine.failures import refusals
 from saqtau.engine.reading import regions_of
 from saqtau.engine.store import see
+from saqtau.engine.video_watch import COMING
 from saqtau.kernel.access import Action, Grant, Purpose
 from saqtau.kernel.clock import DAY, MINUTE, SECOND, Clock, Instant
 from saqtau.kernel.errors import Kind, Refused
@@ -77,7 +78,7 @@ class CameraSeen(msgspec.Struct, frozen=True):
     reach: float
     audio: bool
     keep_days: int
-    state: str  # well, dark, tampered, disabled
+    state: str  # well, waiting (for its first picture), dark, tampered, disabled
     since: Instant | None
     kind: str | None
     oldest: Instant | None
@@ -172,7 +173,8 @@ _STATES: Final = """
         and c.back_fill is not null order by began limit 1) t on true
     left join lateral (select ended from video_segment where camera = c.id
         order by began desc, first desc limit 1) s on true
-    left join lateral (select began from video_segment where camera = c.id order by began limit 1) f on true
+    left join lateral (select began from video_segment where camera = c.id and frames > 0 order by began limit 1) f
+        on true
     left join lateral (select count(*) as looking from video_watch where camera = c.id and until is null
         and seen > $3 and (purpose <> $4 or $5)) w on true
     where c.retired is null and c.place = any($1) order by c.id limit $6
@@ -259,6 +261,8 @@ def _state(row: Any, now: Instant) -> tuple[str, str | None, Instant | None]:
     """State, kind and since when."""
     if row["off"] is not None:
         return "disabled", GapKind.DISABLED.value, row["off"]
+    if row["oldest"] is None and now - row["added"] <= COMING:
+        return "waiting", row["gap"], row["added"]
     if row["gap"] is not None:
         return "dark", row["gap"], row["gap_began"]
     written = row["written"] if row["written"] is not None else row["added"]
