@@ -76,6 +76,8 @@ describe('the command bar', () => {
 	const among = {
 		units: [unit(), unit({ id: 'P-11', callSign: 'Барыс-11' })],
 		cameras: [{ id: 'CAM-1', name: 'Абай – Төле би', lon: 1, lat: 2, heading: 0, limit: 60 }],
+		videos: [{ id: 'K-12', name: 'Вокзал, кіреберіс', site: 'S-1', lon: 5, lat: 6 }, { id: 'K-120', name: 'Саябақ', site: 'S-2', lon: 7, lat: 8 }],
+		called: { unit: 'Unit', camera: 'Camera', video: 'Recorded camera' },
 		items: [{ id: 'i', words: 'Іздеуде, 777 ABC 02' }],
 		places: [{ name: 'улица Абая', lon: 3, lat: 4 }],
 		plate: null
@@ -85,6 +87,12 @@ describe('the command bar', () => {
 		expect(find('777', among)).toMatchObject([{ kind: 'item', id: 'i' }]);
 		expect(find('абая', among)).toMatchObject([{ kind: 'place', lon: 3 }]);
 		expect(find('p-11', among)).toMatchObject([{ kind: 'unit', id: 'P-11' }]);
+	});
+	test('finds a recorded camera by what it is called and its number, its name or its site', () => {
+		expect(find('camera K-12', among)[0]).toMatchObject({ kind: 'video', id: 'K-12', lon: 5, lat: 6 });
+		expect(find('k-12', among).map(({ id }) => id)).toEqual(['K-12', 'K-120']);
+		expect(find('вокзал', among)).toMatchObject([{ kind: 'video', id: 'K-12' }]);
+		expect(find('s-2', among)).toMatchObject([{ kind: 'video', id: 'K-120' }]);
 	});
 	test('offers the history of a plate last, and nothing for nothing', () => {
 		expect(find('777', { ...among, plate: '777' }).at(-1)).toEqual({ kind: 'plate', id: '777' });

@@ -53,6 +53,41 @@ const ALERTS: Record<Severity, Paint> = {
 	}
 };
 
+/** A recorded camera: the body says how it is by its shape, the colour says it again. */
+const VIDEO: Record<string, Paint> = {
+	'video-well': (pen) => {
+		disc(pen, 17, '#5fc28a', '#0b0f12');
+		disc(pen, 6, '#0b0f12', '#0b0f12');
+	},
+	'video-waiting': (pen) => {
+		pen.setLineDash([7, 6]);
+		disc(pen, 17, '#171e25', '#e8edf2');
+		pen.setLineDash([]);
+	},
+	'video-dark': (pen) => {
+		shape(pen, [[23, 23], [57, 23], [57, 57], [23, 57]], '#f5b041', '#0b0f12');
+		shape(pen, [[28, 28], [52, 52]], '#0b0f12', '#0b0f12');
+		shape(pen, [[52, 28], [28, 52]], '#0b0f12', '#0b0f12');
+	},
+	'video-tampered': (pen) => {
+		shape(pen, [[40, 58], [20, 22], [60, 22]], '#f5b041', '#0b0f12');
+		disc(pen, 4, '#0b0f12', '#0b0f12');
+	},
+	'video-disabled': (pen) => {
+		disc(pen, 16, '#171e25', '#a9b6c2');
+		shape(pen, [[28, 52], [52, 28]], '#a9b6c2', '#a9b6c2');
+	},
+	'video-many': (pen) => {
+		pen.beginPath();
+		pen.roundRect(10, 20, 60, 40, 10);
+		pen.fillStyle = '#171e25';
+		pen.strokeStyle = '#a9b6c2';
+		pen.lineWidth = 3;
+		pen.fill();
+		pen.stroke();
+	}
+};
+
 /** Give the map its pictures. A new style forgets them, so this is called for each. */
 export function addIcons(map: MapView): void {
 	const add = (name: string, paint: Paint) => map.hasImage(name) || map.addImage(name, painted(paint), { pixelRatio: 2 });
@@ -64,6 +99,7 @@ export function addIcons(map: MapView): void {
 			disc(pen, 17, fill, fill);
 		});
 	}
+	for (const [name, paint] of Object.entries(VIDEO)) add(name, paint);
 	for (const [kind, paint] of Object.entries(ALERTS)) add(`alert-${kind}`, paint);
 	add('camera', (pen) => {
 		shape(pen, [[40, 70], [20, 22], [60, 22]], 'rgba(169,182,194,.45)', '#a9b6c2');
