@@ -172,6 +172,10 @@ def report(wish, firsts, seen, peers, looks):
     together = [tile["first"] for tile in seen if tile["first"] is not None]
     print(f"{len(together)} of {wish.tiles} tiles at once: first picture p50 {at(together, 0.5):.0f} ms, ", end="")
     print(f"max {max(together, default=float('nan')):.0f} ms")
+    steps = (
+        (name, at([tile[name] for tile in seen if tile[name] is not None], 0.5)) for name in ("open", "told", "came")
+    )
+    print("  of it p50:", ", ".join(f"{name} {ms:.0f} ms" for name, ms in steps))
     print(f"  behind over {wish.seconds} s: p50 {at(behind, 0.5):.0f} ms, p99 {at(behind, 0.99):.0f} ms, ", end="")
     drawn, dropped = (sum(tile[name] for tile in seen) for name in ("drawn", "dropped"))
     skipped = sum(tile["skipped"] for tile in seen)

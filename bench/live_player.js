@@ -1,9 +1,9 @@
 // A player of a few lines for bench/live.py: MediaSource fed by a WebSocket of ours or by the peer's HTTP; what it saw.
-// look({socket} | {http, codec}, seconds) -> {first, behind[], skipped, dark, drawn, dropped}; seconds 0: the first picture.
+// look({socket} | {http, codec}, seconds) -> {open, told, came, first, behind[], skipped, dark, drawn, dropped}; seconds 0: the first picture.
 window.look = (open, seconds) =>
 	new Promise((done) => {
 		const began = performance.now();
-		const said = { first: null, behind: [], skipped: 0, dark: 0, drawn: 0, dropped: 0 };
+		const said = { open: null, told: null, came: null, first: null, behind: [], skipped: 0, dark: 0, drawn: 0, dropped: 0 };
 		const source = new MediaSource();
 		const video = Object.assign(document.createElement('video'), { muted: true, autoplay: true, width: 240 });
 		const queue = [];
@@ -70,8 +70,13 @@ window.look = (open, seconds) =>
 		if (open.socket) {
 			const socket = new WebSocket(open.socket);
 			socket.binaryType = 'arraybuffer';
+			socket.onopen = () => (said.open = performance.now() - began);
 			socket.onmessage = ({ data }) => {
-				if (typeof data !== 'string') return put(new Uint8Array(data));
+				if (typeof data !== 'string') {
+					if (said.told !== null) said.came ??= performance.now() - began; // the init segment, and with it the pictures
+					return put(new Uint8Array(data));
+				}
+				said.told ??= performance.now() - began;
 				const word = JSON.parse(data);
 				if (word.init) set(word.init.codec);
 				if (word.skipped) said.skipped += word.skipped;
