@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 
 from saqtau.devices.rtsp import client as rtsp
 from saqtau.devices.streams import client as streams
+from saqtau.devices.streams import srt
 from saqtau.kernel.clock import Clock
 from saqtau.video.access_unit import Unit
 
@@ -43,6 +44,10 @@ async def play(
             await rtsp.play(
                 address, credentials=credentials, audio=audio, clock=clock, on_units=on_units, trust=trust,
                 silence=silence,
+            )  # fmt: skip
+        case "srt":
+            await srt.play(
+                address, credentials=credentials, audio=audio, clock=clock, on_units=on_units, silence=silence
             )  # fmt: skip
         case _:
             await streams.play(address, credentials=credentials, clock=clock, on_units=on_units, silence=silence)

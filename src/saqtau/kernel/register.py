@@ -92,11 +92,11 @@ StreamAddress = Annotated[
     msgspec.Meta(
         # no user or password: neither before the host nor among the parameters
         pattern=r"\A(?![^?]*\?.*(?i:passw|pwd|user))"
-        r"(?:(?:rtsps?|rtmp|https?)://[A-Za-z0-9.\-\[\]:%_]{1,255}(?:[/?][\x21-\x7e]{0,500})?|file:///[\x21-\x7e]{1,500})\Z",
+        r"(?:(?:rtsps?|rtmp|srt|https?)://[A-Za-z0-9.\-\[\]:%_]{1,255}(?:[/?][\x21-\x7e]{0,500})?|file:///[\x21-\x7e]{1,500})\Z",
         max_length=780,
     ),
 ]
-"""Where a camera's stream is: rtsp, rtsps, rtmp, http, https or a file of this machine."""
+"""Where a camera's stream is: rtsp, rtsps, rtmp, srt, http, https or a file of this machine."""
 
 ServiceAddress = Annotated[
     str, msgspec.Meta(pattern=r"\Ahttps?://[A-Za-z0-9.\-\[\]:%_]{1,255}(?:/[\x21-\x7e]{0,200})?\Z", max_length=470)

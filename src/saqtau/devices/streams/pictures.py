@@ -24,6 +24,11 @@ class Pictures:
         """Whether a picture was given out."""
         return self._last is not None
 
+    @property
+    def heard(self) -> Audio | None:
+        """The sound that was told beside the pictures: frames of another are not understood yet."""
+        return self._parameters.audio if self._parameters else None
+
     def take(self, data: bytes, ts: int, received: Instant) -> list[Unit]:
         """One picture: its units with start codes, as they came; ts: 90 kHz, as its source counts.
 
