@@ -12,7 +12,7 @@ from tests.architecture.source import ROOT, called, modules, name, tree
 
 LINES = 500
 LONG = {
-    "ledger/verify/export.py": 1250,  # lies in every export package as verify.py: an outsider gets one file, or none
+    "ledger/verify/export.py": 1600,  # lies in every export package as verify.py: an outsider gets one file, or none
 }
 """Modules that may be longer, and how long, with the reason."""
 PRINTS = {

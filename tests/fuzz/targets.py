@@ -4,6 +4,7 @@ from pathlib import Path
 
 from tests.fuzz.camera import CAMERA
 from tests.fuzz.ledger import LEDGER
+from tests.fuzz.recordings import RECORDINGS
 from tests.fuzz.verifying import VERIFYING
 from tests.fuzz.video import VIDEO
 from tests.publishing import connect, publish, subscribe
@@ -107,6 +108,6 @@ TARGETS = {
     "key": (may_refuse(load_key), [PUBLIC]),
     **{
         name: (may_refuse(function), seeds)
-        for name, (function, seeds) in {**LEDGER, **VERIFYING, **VIDEO, **CAMERA}.items()
+        for name, (function, seeds) in {**LEDGER, **VERIFYING, **RECORDINGS, **VIDEO, **CAMERA}.items()
     },
 }

@@ -13,16 +13,20 @@ from saqtau.engine.export_content import LANGUAGES, SCHEMA_FILE
 from saqtau.engine.recording_exports import RecordingLine
 from saqtau.engine.recording_leaves import Head
 from saqtau.kernel.clock import Instant
+from saqtau.kernel.errors import Refused
 from saqtau.kernel.policies import policy_hash
 from saqtau.kernel.sensitive import Sensitive
-from saqtau.ledger.package import COPY, PROGRAM, VIDEO, Recorded, RecordedPart, Streamed
+from saqtau.ledger.package import COPY, LINKS, PROGRAM, VIDEO, Recorded, RecordedPart, Streamed
+from saqtau.ledger.verify import export as verifier
 from saqtau.video import export
 from saqtau.video.chain import Row
 from saqtau.video.export import Cut, Part
 from saqtau.video.gap import Gap, GapKind
-from saqtau.video.segment import Segment
+from saqtau.video.segment import Segment, digests, scan
 
 REDACTED: Final = "content/redacted.webm"
+AT_ONCE: Final = 256
+"""Links that are hashed in one step of what leaves: a minute."""
 
 _SEGMENTS: Final = """
     select s.camera, s.path, s.first, s.last, s.began, case when s.closed then s.ended else greatest(s.ended, $4) end
@@ -43,7 +47,7 @@ _GAPS: Final = """
 class Source(msgspec.Struct, frozen=True):
     """Where a part of a package lies: its head, then bytes `start` to before `end` of a file.
 
-    init: how many bytes of the head tell a player how to decode it.
+    init: how many bytes of the head tell a player how to decode it. first, last: its links.
     """
 
     name: str
@@ -52,6 +56,8 @@ class Source(msgspec.Struct, frozen=True):
     start: int
     end: int
     init: int = 0
+    first: int = 0
+    last: int = -1
 
     def streamed(self) -> Streamed:
         """As a part that is read while it leaves."""
@@ -109,9 +115,42 @@ def sources(cut: Cut) -> list[Source]:
     """The parts of a recording, and where they lie."""
     folder = f"{VIDEO}{folder_of(cut.camera)}"
     return [
-        Source(f"{folder}/{part.first:010}.cmf", str(part.path), part.head, part.start, part.end, len(part.init))
+        Source(
+            f"{folder}/{part.first:010}.cmf", str(part.path), part.head, part.start, part.end, len(part.init),
+            part.first, part.last,
+        )
         for part in cut.parts
-    ]
+    ]  # fmt: skip
+
+
+def links_name(camera: str) -> str:
+    """What the list of a recording's links is called."""
+    return f"{LINKS}{folder_of(camera)}.txt"
+
+
+def listed(camera: str, sources: Sequence[Source]) -> Streamed:
+    """The list of the recording's links, hashed while it leaves: with it a change is told to the link."""
+    size = sum(one.last - one.first + 1 for one in sources) * verifier.LINE
+    return Streamed(links_name(camera), size, lambda: (piece for one in sources for piece in _lines(one)))
+
+
+def _lines(source: Source) -> Iterator[bytes]:
+    """Its lines; blank ones where the file on the disk no longer has such a link: what leaves shows that."""
+    try:
+        found = {one.seq: one for one in scan(Path(source.path), followed=False).links}
+    except (OSError, Refused):
+        found = {}
+    for begun in range(source.first, source.last + 1, AT_ONCE):
+        seqs = range(begun, min(begun + AT_ONCE, source.last + 1))
+        there = [found[seq] for seq in seqs if seq in found]
+        hashed = {row.seq: row for row in digests(Path(source.path), there)} if there else {}
+        yield b"".join(_line(seq, hashed.get(seq), found[seq].size if seq in found else 0) for seq in seqs)
+
+
+def _line(seq: int, row: Row | None, size: int) -> bytes:
+    blank = verifier.row_line(verifier.Link(seq, 0, 0, bytes(32)))
+    line = blank if row is None else verifier.row_line(verifier.Link(seq, row.at, int(row.kind), row.digest, size=size))
+    return line if len(line) == verifier.LINE else blank
 
 
 def film_of(camera: str, sources: Sequence[Source]) -> Cut:
@@ -136,6 +175,7 @@ def describe(cut: Cut, gaps: Sequence[Gap], tail: Sequence[Row]) -> Recorded:
         previous=cut.parts[0].previous,
         chain=cut.parts[-1].chain,
         parts=tuple(map(_part, cut.parts, sources(cut))),
+        links=links_name(cut.camera),
         gaps=tuple(
             (gap.began, gap.ended, gap.kind.value, gap.packets, gap.by, gap.why)
             for gap in sorted(listed, key=lambda gap: gap.began)

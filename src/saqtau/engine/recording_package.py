@@ -344,6 +344,8 @@ def _leaving(
     line: RecordingLine, standing: PackageStanding, core: _Core, proofs: Mapping[str, bytes], using: Making
 ) -> Leaving:
     parts = [source.streamed() for source in core.sources]
+    if parts:
+        parts.append(content.listed(line.camera, core.sources))
     files = {**core.files, **proofs}
     if using.exporting.signer is None or not parts:
         size, pieces = stream(files, parts)

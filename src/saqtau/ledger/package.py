@@ -24,6 +24,7 @@ from saqtau.ledger.verify.export import (
     ENTRIES,
     EXPORT,
     LEDGER,
+    LINKS,
     MANIFEST,
     POLICY,
     PROGRAM,
@@ -33,8 +34,8 @@ from saqtau.ledger.verify.export import (
 )
 
 __all__ = [
-    "CHECKPOINT", "COPY", "EXPORT", "MANIFEST", "POLICY", "PROGRAM", "TIMESTAMP", "VIDEO", "PackageStanding", "pack",
-    "unpack",
+    "CHECKPOINT", "COPY", "EXPORT", "LINKS", "MANIFEST", "POLICY", "PROGRAM", "TIMESTAMP", "VIDEO", "PackageStanding",
+    "pack", "unpack",
 ]  # fmt: skip
 
 VERSION: Final = 1
@@ -82,6 +83,7 @@ class Recorded(msgspec.Struct, frozen=True):
     previous: str
     chain: str
     parts: tuple[RecordedPart, ...]
+    links: str  # the part that lists its links
     gaps: tuple[tuple[Any, ...], ...] = ()  # (began, ended or null, kind, packets, by, why)
     tail: tuple[tuple[int, int, int, str], ...] = ()  # (sequence, utc ms, kind, SHA-256): on to the log's next head
     signers: tuple[str, ...] = ()  # whose signatures the camera put into its stream: `axis`, `onvif`

@@ -5,13 +5,14 @@ import tracemalloc
 import zipfile
 from pathlib import Path
 
+import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.recorded import BEGAN, record
 from tests.unit.ledger.packages import LOG, WITNESS, made
 
-from saqtau.engine.recording_content import copy_name, describe, lead_on, sources
+from saqtau.engine.recording_content import copy_name, describe, lead_on, links_name, listed, sources
 from saqtau.kernel.errors import Refused
 from saqtau.ledger.note import COSIGNATURE
 from saqtau.ledger.package import COPY, MANIFEST, Streamed, stream
@@ -23,6 +24,7 @@ from saqtau.video.segment import scan
 
 OURS = of_keys({LOG.vkey(): None}, {WITNESS.vkey(COSIGNATURE): None}, 1).text()
 CAMERA = "cam-1"
+LINKS = links_name(CAMERA)
 
 
 @pytest.fixture(scope="module")
@@ -46,7 +48,8 @@ def recording(tmp_path_factory):
     )
     tail = lead_on([segments[-1].path], last, last + 3)
     told = describe(done, done.gaps, tail)
-    parts = {one.name: one for one in (source.streamed() for source in sources(done))}
+    lying = sources(done)
+    parts = {one.name: one for one in [*(source.streamed() for source in lying), listed(CAMERA, lying)]}
     return Recording(done, told, minutes, {name: b"".join(one.pieces()) for name, one in parts.items()}, parts)
 
 
@@ -56,7 +59,14 @@ class Recording:
 
     @property
     def names(self):
-        return sorted(self.content)
+        return [name for name in sorted(self.content) if name != LINKS]
+
+    def links(self):
+        """Number, place in the part and bytes of each link of the first part."""
+        part = self.cut.parts[0]
+        base = len(part.head) - part.start
+        rows = [row for row in scan(part.path).links if part.first <= row.seq <= part.last]
+        return [(row.seq, base + row.offset, row.size, row.at) for row in rows]
 
     def files(self):
         return made({"README.en.txt": b"Read"}, video=(self.told,), minutes=self.minutes)
@@ -95,7 +105,7 @@ def test_it_is_an_ordinary_zip_whose_length_was_known_before(recording, tmp_path
 @given(st.data())
 @settings(max_examples=60)
 def test_a_byte_changed_anywhere_in_it_is_found_and_its_part_named(recording, tmp_path_factory, data):
-    name = data.draw(st.sampled_from(recording.names))
+    name = data.draw(st.sampled_from(sorted(recording.content)))
     at = data.draw(st.integers(0, len(recording.content[name]) - 1))
     changed = bytearray(recording.content[name])
     changed[at] ^= data.draw(st.integers(1, 255))
@@ -114,13 +124,95 @@ def test_a_byte_changed_anywhere_in_the_zip_is_found(recording, tmp_path_factory
     assert told(place)[0]
 
 
-def test_what_was_changed_is_named_between_two_minutes_of_the_log(recording, tmp_path):
+@given(st.data())
+@settings(max_examples=60)
+def test_a_changed_byte_is_told_to_the_link_its_time_and_its_place_and_nothing_else(recording, tmp_path_factory, data):
+    name, links = recording.names[0], recording.links()
+    seq, start, size, at = data.draw(st.sampled_from(links))
+    changed = bytearray(recording.content[name])
+    changed[start + data.draw(st.integers(0, size - 1))] ^= data.draw(st.integers(1, 255))
+    found, said = told(recording.package(tmp_path_factory.mktemp("p"), {name: bytes(changed)}))
+    assert found == [
+        f"{name}: link {seq} (the pictures of {verifier._exact(at)}), bytes {start:,} to {start + size:,}, was changed"
+    ]
+    assert not any("bound by this package alone" in line for line in said)
+
+
+def test_a_changed_byte_in_the_zip_itself_is_told_to_the_link_too(recording, tmp_path):
+    """As with an editor of bytes: the zip's check sum is wrong as well, which nobody needs to hear."""
+    place, name = recording.package(tmp_path), recording.names[1]
+    data = bytearray(place.read_bytes())
+    data[data.index(recording.content[name]) + len(recording.content[name]) - 9] ^= 1
+    place.write_bytes(data)
+    (one,) = told(place)[0]
+    assert f"{name}: link {recording.told.last} (" in one
+
+
+def test_two_changed_links_and_one_taken_out_are_three_findings_or_two_where_they_touch(recording, tmp_path):
+    name, links = recording.names[0], recording.links()
+    changed = bytearray(recording.content[name])
+    for number in (3, 4):
+        changed[links[number][1] + 90] ^= 1
+    (_, start, size, _) = links[7]
+    del changed[start : start + size]
+    found, _ = told(recording.package(tmp_path, {name: bytes(changed)}))
+    assert [one.partition(" (")[0] for one in found] == [
+        f"{name}: links {links[3][0]} to {links[4][0]}",
+        f"{name}: link {links[7][0]}",
+    ]
+    assert "were changed" in found[0]
+    assert "was taken out" in found[1]
+
+
+@given(st.data())
+@settings(max_examples=40)
+def test_bytes_put_in_or_taken_out_are_found_at_their_link(recording, tmp_path_factory, data):
+    name, links = recording.names[0], recording.links()
+    seq, start, size, _ = data.draw(st.sampled_from(links[:-2]))
+    at, many = start + data.draw(st.integers(1, size - 1)), data.draw(st.integers(1, 40))
+    whole = recording.content[name]
+    changed = whole[:at] + (whole[at + many :] if data.draw(st.booleans()) else bytes(many) + whole[at:])
+    (one, *_) = told(recording.package(tmp_path_factory.mktemp("p"), {name: changed}))[0]
+    assert one.startswith((f"{name}: link {seq} (", f"{name}: from link {seq} ("))
+
+
+def test_what_was_changed_before_the_export_is_named_between_two_minutes_of_the_log(recording, tmp_path):
+    """Then the list of links was made of what was changed: it does not give the chain, and nobody believes it."""
     name = recording.names[0]
     changed = bytearray(recording.content[name])
     changed[-500] ^= 1
-    (one, *_) = [one for one in told(recording.package(tmp_path, {name: bytes(changed)}))[0] if name in one]
-    assert "was changed" in one
-    assert f"at link {recording.told.first + 11} or later" in one
+    lines = bytearray(recording.content[LINKS])
+    row = verifier.LINE * (len(recording.links()) - 1)
+    lines[row + 40 : row + 46] = b"abcdef"
+    (one,) = told(recording.package(tmp_path, {name: bytes(changed), LINKS: bytes(lines)}))[0]
+    assert f"{name}: something was changed in links {recording.told.first + 11} to " in one
+    assert " UTC and " in one
+
+
+def test_a_list_of_links_that_lies_is_named_and_the_recording_holds(recording, tmp_path):
+    lines = bytearray(recording.content[LINKS])
+    lines[verifier.LINE * 5 + 20 : verifier.LINE * 5 + 22] = b"00"
+    found, said = told(recording.package(tmp_path, {LINKS: bytes(lines)}))
+    assert found == [
+        f"{LINKS}: says another thing than {recording.names[0]} about its links; the recording itself holds"
+    ]
+    assert any("is the one that entry" in line for line in said)
+    more = recording.content[LINKS] + recording.content[LINKS][: verifier.LINE]
+    assert told(recording.package(tmp_path, {LINKS: more}))[0] == [
+        f"{LINKS}: goes on behind link {recording.told.last}"
+    ]
+    (one,) = told(recording.package(tmp_path, {LINKS: None}))[0]
+    assert one.startswith(f"{LINKS}: is taken away")
+
+
+def test_the_list_of_links_of_a_file_that_was_damaged_has_its_length_all_the_same(recording, tmp_path):
+    (one, other) = sources(recording.cut)
+    data = bytearray(Path(one.path).read_bytes())
+    data[(one.start + one.end) // 2 :] = bytes(400)
+    (tmp_path / "damaged.cmf").write_bytes(data)
+    lying = [msgspec.structs.replace(one, path=str(tmp_path / "damaged.cmf")), other]
+    lines = listed(CAMERA, lying)
+    assert len(b"".join(lines.pieces())) == lines.size == len(recording.content[LINKS])
 
 
 def test_a_part_taken_away_is_named_with_its_time(recording, tmp_path):
@@ -153,11 +245,17 @@ def test_links_taken_out_or_put_into_another_order_are_named(recording, tmp_path
     without = head + b"".join(pieces[:4] + pieces[5:])
     swapped = head + b"".join([*pieces[:4], pieces[5], pieces[4], *pieces[6:]])
     found, _ = told(recording.package(tmp_path, {name: without}))
-    assert any(f"{name}: link {part.first + 4} was taken out" in one for one in found), found
-    found, _ = told(recording.package(tmp_path, {name: swapped}))
-    assert any(f"{name}: link {part.first + 4} was taken out" in one for one in found), found
-    found, _ = told(recording.package(tmp_path, {name: data + pieces[-1]}))
-    assert any(f"{name}: link {part.last + 1} is there twice" in one for one in found), found
+    (one,) = found
+    assert one.startswith(f"{name}: link {part.first + 4} (the pictures of ")
+    assert one.endswith("was taken out")
+    (one,) = told(recording.package(tmp_path, {name: swapped}))[0]
+    assert f"{name}: link {part.first + 4} (" in one
+    assert "stands in another order" in one
+    (one,) = told(recording.package(tmp_path, {name: data + pieces[-1]}))[0]
+    assert f"{name}: link {part.last} (" in one
+    assert "is there twice" in one
+    (one,) = told(recording.package(tmp_path, {name: head + b"".join(pieces[:-3])}))[0]
+    assert f"{name}: its end was cut off: links {part.last - 2} to {part.last} (" in one
 
 
 def test_a_part_that_nobody_named_is_named(recording, tmp_path):

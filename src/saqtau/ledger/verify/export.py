@@ -28,7 +28,7 @@ from pathlib import Path
 from typing import Any, BinaryIO, Final
 
 from cryptography import x509
-from cryptography.exceptions import InvalidSignature
+from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
@@ -42,6 +42,8 @@ ENTRIES: Final = "ledger/entries/"
 LEDGER: Final = "ledger/"
 TIMESTAMP: Final = "ledger/timestamp.tsr"
 VIDEO: Final = "video/"
+LINKS: Final = "video_links/"
+"""What lets a change be told to the link: each link's time, length and SHA-256, which must give the chain again."""
 COPY: Final = "video_signed/"
 """The same pictures once more, signed for programs that read C2PA; the originals are those under video/."""
 DOES_NOT_HOLD: Final = "DOES NOT HOLD"
@@ -58,6 +60,12 @@ SMALL_ORDER: Final = frozenset({0, 1, FIELD - 1, EIGHTH, FIELD - EIGHTH})
 """The y of the eight points of Ed25519 for which anybody makes signatures that verify."""
 LARGEST_TEXT: Final = 4 << 20
 """Bytes of a file that is read as text: manifest, entries, policy."""
+LINE: Final = 104
+"""Bytes of a line of a list of links."""
+MOST_LINKS: Final = 1 << 16
+"""Links of one part that are told one by one when something is wrong with it."""
+MOST_TOLD: Final = 20
+"""Findings about the links of one part."""
 LARGEST_BOX: Final = 1 << 20
 """Bytes of a box that is read whole: all but the coded pictures and sound."""
 ABOUT: Final = {
@@ -582,12 +590,14 @@ _SOUND: Final = 2
 
 @dataclass(frozen=True)
 class Link:
-    """A link as it was read. kind: 0 a fragment, 1 a gap. digest: SHA-256 of its boxes."""
+    """A link as it was read. kind: 0 a fragment, 1 a gap. digest: SHA-256 of its boxes, which begin at byte `start`."""
 
     seq: int
     at: int
     kind: int
     digest: bytes
+    start: int = field(default=0, compare=False)
+    size: int = 0
 
 
 class Stream:
@@ -596,6 +606,7 @@ class Stream:
     def __init__(self, part: Part) -> None:
         self._pieces, self._kept, self.name, self.place = part.pieces(), memoryview(b""), part.name, 0
         self._heard: list[Any] = []
+        self.torn: Wrong | None = None
 
     def hear(self, *hashes_: Any) -> None:
         """Give these hashes all that is read from now on, and no others."""
@@ -603,7 +614,7 @@ class Stream:
 
     def through(self, many: int) -> Iterator[memoryview]:
         """The next bytes, in pieces. Raises Wrong when there are fewer."""
-        while many:
+        while many > 0:
             if self.ended():
                 raise Wrong(self.name, f"is cut: it ends at byte {self.place:,}, in the middle of something")
             piece, self._kept = self._kept[:many], self._kept[many:]
@@ -614,9 +625,12 @@ class Stream:
             yield piece
 
     def ended(self) -> bool:
-        """Whether nothing is left."""
+        """Whether nothing is left. That its bytes do not fit its zip is kept as `torn`: what they say may tell more."""
         if not self._kept:
-            self._kept = memoryview(next(self._pieces, b""))
+            try:
+                self._kept = memoryview(next(self._pieces, b""))
+            except Wrong as wrong:
+                self.torn = wrong
         return not self._kept
 
     def head(self, *, wide: bool = False) -> tuple[bytes, int]:
@@ -644,21 +658,27 @@ def links(stream: Stream, first: int, every: Any) -> Iterator[Link]:
     """
     seq = first
     while not stream.ended():
-        start, digest = stream.place, hashlib.sha256()
-        stream.hear(digest, every)
-        box = stream.box()
-        match box[4:8]:
-            case b"prft" if len(box) == 32:
-                found, at, kind = _fragment(stream, box, seq)
-            case b"uuid" if box[8:24] == _GAP:
-                found, at, kind = _gap(box, seq, stream.name)
-            case _:
-                raise Wrong(stream.name, f"has a box at byte {start:,} that is no link")
-        if found != seq:
-            what = "is there twice or in another order" if found < seq else "was taken out"
-            raise Wrong(stream.name, f"link {seq} {what}: at byte {start:,} stands link {found}")
-        yield Link(seq, at, kind, digest.digest())
+        link = next_link(stream, seq, every)
+        if link.seq != seq:
+            what = "is there twice or in another order" if link.seq < seq else "was taken out"
+            raise Wrong(stream.name, f"link {seq} {what}: at byte {link.start:,} stands link {link.seq}")
+        yield link
         seq += 1
+
+
+def next_link(stream: Stream, seq: int, *every: Any) -> Link:
+    """The link that stands here, whatever its sequence. seq: the one that is due. Raises Wrong where none stands."""
+    start, digest = stream.place, hashlib.sha256()
+    stream.hear(digest, *every)
+    box = stream.box()
+    match box[4:8]:
+        case b"prft" if len(box) == 32:
+            found, at, kind = _fragment(stream, box, seq)
+        case b"uuid" if box[8:24] == _GAP:
+            found, at, kind = _gap(box, seq, stream.name)
+        case _:
+            raise Wrong(stream.name, f"has a box at byte {start:,} that is no link")
+    return Link(found, at, kind, digest.digest(), start, stream.place - start)
 
 
 def _fragment(stream: Stream, prft: bytes, seq: int) -> tuple[int, int, int]:
@@ -697,6 +717,7 @@ def chained(before: bytes, camera: str, link: Link) -> bytes:
 def _named_parts(manifest: Mapping[str, Any]) -> Iterator[str]:
     for told in _list(manifest.get("video")):
         yield from (str(part.get("name")) for part in _list(told.get("parts")))
+        yield str(told.get("links"))
 
 
 def _list(value: Any) -> list[dict[str, Any]]:
@@ -730,35 +751,31 @@ def _recording(
 ) -> Iterator[Wrong]:
     """Follow the chain of a camera through its parts, and on to the next head that the log has."""
     camera = str(told["camera"])
+    listed = str(told["links"])
+    if listed not in parts:
+        yield Wrong(listed, "is taken away: the list of the links, without which a change cannot be told to the link")
+    lines = Lines(parts.get(listed), int(told["first"]))
     follow = Follow(camera, bytes.fromhex(told["previous"]), int(told["first"]), known)
-    every = hashlib.sha256()
+    every, sound = hashlib.sha256(), True
     for part in _list(told["parts"]):
         name = str(part["name"])
         if (int(part["first"]), bytes.fromhex(part["previous"])) != (follow.seq, follow.head):
             yield Wrong(MANIFEST, f"{name} does not follow the part before it")
-        follow.begin(name, int(part["first"]), bytes.fromhex(part["previous"]))
-        span = f"links {part['first']} to {part['last']}, from {_spelled(part['began'])}"
+        follow.begin(name, int(part["first"]), bytes.fromhex(part["previous"]), int(part["began"]))
         if name not in parts:
-            yield Wrong(name, f"is taken away: {span}")
-            follow.skip(int(part["last"]) + 1, bytes.fromhex(part["chain"]))
-            continue
-        try:
-            if parts[name].size != part["bytes"]:
-                yield Wrong(name, f"has {parts[name].size:,} bytes in the place of {int(part['bytes']):,}")
-            stream = Stream(parts[name])
-            start = hashlib.sha256(b"".join(stream.through(int(part["head"]["bytes"])))).hexdigest()
-            if start != part["head"]["sha256"]:
-                yield Wrong(name, "has another head than the one that was exported: how its pictures are decoded")
-            for link in links(stream, follow.seq, every):
-                yield from follow.take(link)
-            yield from follow.end(int(part["last"]), bytes.fromhex(part["chain"]), span)
-        except Wrong as wrong:
-            yield wrong
+            sound = False
+            yield Wrong(name, f"is taken away: {_spanned(part)}")
+        else:
+            found = list(_part(parts[name], part, follow, lines, every))
+            sound = sound and not found
+            yield from found
         follow.skip(int(part["last"]) + 1, bytes.fromhex(part["chain"]))
     last = follow.seq - 1
     if str(told["chain"]) != follow.head.hex() or int(told["last"]) != last:
         yield Wrong(MANIFEST, f"the parts of camera {camera} do not end where it says")
-    follow.begin(MANIFEST, follow.seq, follow.head)
+    if sound:
+        yield from lines.ending(last)
+    follow.begin(MANIFEST, follow.seq, follow.head, int(told["ended"]))
     for seq, at, kind, digest in told.get("tail", ()):
         yield from follow.take(Link(int(seq), int(at), int(kind), bytes.fromhex(digest)))
     say(f"{VIDEO}{camera}: links {told['first']} to {last}, {_spelled(told['began'])} to {_spelled(told['ended'])}")
@@ -769,59 +786,314 @@ def _recording(
         say(f"  no picture from {_spelled(began)} {until}: {kind} {' '.join(map(str, filter(None, why)))}")
     for seq, what in follow.met:
         say(f"  its chain at link {seq} is the one that {what} holds")
-    if not follow.met or follow.met[-1][0] < last:
+    if sound and follow.sound and (not follow.met or follow.met[-1][0] < last):
         say("  its last links are bound by this package alone: no minute of the log had them yet")
-    yield from _copies(parts, camera, every.digest(), say)
+    yield from _copies(parts, camera, every.digest() if sound else None, say)
+
+
+def _spanned(part: Mapping[str, Any]) -> str:
+    return f"links {part['first']} to {part['last']}, {_exact(int(part['began']))} to {_exact(int(part['ended']))}"
+
+
+def _part(part: Part, told: Mapping[str, Any], follow: "Follow", lines: "Lines", every: Any) -> Iterator[Wrong]:
+    """Follow the chain through one part. Where it does not fit, the list of links tells which link it is."""
+    first, last, head = int(told["first"]), int(told["last"]), int(told["head"]["bytes"])
+    stream, found, differs = Stream(part), list[Wrong](), False
+    try:
+        if hashlib.sha256(b"".join(stream.through(head))).hexdigest() != told["head"]["sha256"]:
+            yield Wrong(part.name, "has another head than the one that was exported: how its pictures are decoded")
+        for link in links(stream, first, every):
+            found += follow.take(link)
+            differs = differs or bool(lines.name and not found and lines.at(link.seq) != link)
+        found += follow.end(last, bytes.fromhex(told["chain"]), int(told["ended"]))
+    except Wrong as wrong:
+        found.append(wrong)
+    if found:
+        rows = lines.rows(first, last, follow.camera, bytes.fromhex(told["previous"]), bytes.fromhex(told["chain"]))
+        yield from (list(_located(part, head, rows)) if rows else ()) or found
+    elif part.size != told["bytes"]:
+        yield Wrong(part.name, f"has {part.size:,} bytes in the place of {int(told['bytes']):,}")
+    elif stream.torn is not None:
+        yield stream.torn
+    elif differs:
+        yield Wrong(lines.name, f"says another thing than {part.name} about its links; the recording itself holds")
+
+
+class Lines:
+    """The list of a recording's links: one line each, of one length, in their order. Nobody need believe it.
+
+    It is right where the hashes that it names give the chain which manifest and log have.
+    """
+
+    def __init__(self, part: Part | None, first: int) -> None:
+        self.name, self._part, self._first = part.name if part is not None else "", part, first
+        self._again()
+
+    def _again(self) -> None:
+        self._stream = None if self._part is None else Stream(self._part)
+        self._seq = self._first
+
+    def at(self, seq: int) -> Link | None:
+        """What it says of this link: with the place of 0, for it names none. None: nothing that can be read."""
+        if seq < self._seq:
+            self._again()
+        if self._stream is None:
+            return None
+        try:
+            for _ in self._stream.through((seq - self._seq) * LINE):
+                pass
+            line = b"".join(self._stream.through(LINE))
+            self._seq = seq + 1
+            return row_of(line)
+        except Wrong:
+            self._stream = None
+            return None
+
+    def rows(self, first: int, last: int, camera: str, previous: bytes, chain: bytes) -> list[Link]:
+        """Its lines about these links, where their hashes lead from the one head of the chain to the other."""
+        if not 0 <= last - first < MOST_LINKS:
+            return []
+        self._again()
+        found, head = list[Link](), previous
+        for seq in range(first, last + 1):
+            if (row := self.at(seq)) is None or row.seq != seq:
+                return []
+            head = chained(head, camera, row)
+            found.append(row)
+        return found if head == chain else []
+
+    def ending(self, last: int) -> Iterator[Wrong]:
+        """After a recording that holds: the list is over too, and fits its zip."""
+        if self._part is not None and self._stream is not None:
+            if not self._stream.ended():
+                yield Wrong(self.name, f"goes on behind link {last}")
+            elif self._stream.torn is not None:
+                yield self._stream.torn
+
+
+def row_line(link: Link) -> bytes:
+    """A line of a list of links: sequence, UTC in Unix ms, kind, bytes, SHA-256."""
+    return f"{link.seq:012} {link.at:013} {link.kind} {link.size:09} {link.digest.hex()}\n".encode()
+
+
+def row_of(line: bytes) -> Link | None:
+    """What such a line says; None when it is none in its one spelling."""
+    try:
+        seq, at, kind, size, digest = line.decode("ascii").split(" ")
+        found = Link(int(seq), int(at), int(kind), bytes.fromhex(digest), 0, int(size))
+    except ValueError:
+        return None
+    return found if row_line(found) == line else None
+
+
+def _located(part: Part, head: int, rows: list[Link]) -> Iterator[Wrong]:
+    """What became of each link of a part: changed, taken out, put in, doubled, moved, cut off. rows: as they were."""
+    search = Search(part, rows)
+    stream: Stream | None = _opened(part, head)
+    while stream is not None and not stream.ended():
+        place = stream.place
+        try:
+            link = next_link(stream, rows[0].seq + search.due)
+        except Wrong:
+            stream = search.behind(place)
+        else:
+            stream = search.take(link) or stream
+    yield from search.told()
+
+
+class Search:
+    """What is known of the links of a part whose chain does not fit. due: which of `rows` should come next."""
+
+    def __init__(self, part: Part, rows: list[Link]) -> None:
+        self.due = 0
+        self._part, self._rows, self._known = part, rows, {row.digest: row for row in rows}
+        self._changed, self._missing, self._findings = list[tuple[Link, int]](), list[Link](), list[str]()
+        self._seen, self._tries = set[int](), 0
+
+    def _row(self) -> Link | None:
+        return self._rows[self.due] if self.due < len(self._rows) else None
+
+    def behind(self, place: int) -> Stream | None:
+        """Nothing that is a link stands at this byte: where to go on. None: nowhere."""
+        row = self._row()
+        if row is None:
+            self._findings.append(f"bytes {place:,} to {self._part.size:,}, behind its last link, were put in")
+            return None
+        if self._part.size - place < row.size:
+            self._findings.append(f"its end from byte {place:,} on was cut off: {_many(self._rows[self.due :])}")
+            self.due = len(self._rows)
+            return None
+        if not self._goes_on(row, place):
+            if self._changed and self._changed[-1][0].seq == row.seq - 1:
+                row, place = self._changed.pop()
+            first = f"link {row.seq} ({_exact(row.at)}, byte {place:,})"
+            self._findings.append(f"from {first} on, bytes were put in, taken out or changed")
+            self.due = len(self._rows)
+            return None
+        self._is_changed(row, place)
+        return _opened(self._part, place + row.size)
+
+    def _goes_on(self, row: Link, place: int) -> bool:
+        """Whether this link stands, changed, at this byte: then the next stands where it ended."""
+        self._tries += 1
+        return self._tries <= MOST_TOLD and _stands(_opened(self._part, place + row.size), row.seq + 1)
+
+    def take(self, link: Link) -> Stream | None:
+        """A link that can be read. The stream to go on with; None: the same."""
+        row, own, first = self._row(), self._known.get(link.digest), self._rows[0].seq
+        if own is not None and own.seq in self._seen:
+            self._findings.append(f"{_many([own])} is there twice: again at byte {link.start:,}")
+        elif own is not None and own.seq < first + self.due:
+            self._missing = [one for one in self._missing if one.seq != own.seq]
+            self._findings.append(f"{_many([own])} stands in another order: at byte {link.start:,}")
+            self._seen.add(own.seq)
+        elif own is not None:
+            self._missing += self._rows[self.due : own.seq - first]
+            self._seen.add(own.seq)
+            self.due = own.seq - first + 1
+        elif row is not None and row.size != link.size and self._goes_on(row, link.start):
+            self._is_changed(row, link.start)  # also one of its lengths
+            return _opened(self._part, link.start + row.size)
+        elif row is not None and row.size != link.size and row.seq < link.seq <= self._rows[-1].seq:
+            self._missing += self._rows[self.due : link.seq - first]
+            self._is_changed(self._rows[link.seq - first], link.start)
+        elif row is not None and (row.size == link.size or link.seq == row.seq):
+            self._is_changed(row, link.start)
+        else:
+            until = link.start + link.size
+            self._findings.append(f"bytes {link.start:,} to {until:,} were put in: they are none of its links")
+        return None
+
+    def _is_changed(self, row: Link, place: int) -> None:
+        self._changed.append((row, place))
+        self.due = row.seq - self._rows[0].seq + 1
+
+    def told(self) -> Iterator[Wrong]:
+        """One sentence for each thing, not too many."""
+        if self.due < len(self._rows):
+            self._findings.append(f"its end was cut off: {_many(self._rows[self.due :])}")
+        told = []
+        for run in _running(self._changed, lambda one: one[0].seq):
+            span = f"bytes {run[0][1]:,} to {run[-1][1] + run[-1][0].size:,}"
+            told.append(f"{_many([row for row, _ in run])}, {span}, {_was(run)} changed")
+        told += [f"{_many(run)} {_was(run)} taken out" for run in _running(self._missing, lambda one: one.seq)]
+        told += self._findings
+        yield from (Wrong(self._part.name, one) for one in told[:MOST_TOLD])
+        if len(told) > MOST_TOLD:
+            yield Wrong(self._part.name, f"and {len(told) - MOST_TOLD} things more of this kind")
+
+
+def _running(many: list[Any], number: Callable[[Any], int]) -> Iterator[list[Any]]:
+    """In runs of those that follow each other."""
+    run = list[Any]()
+    for one in many:
+        if run and number(one) != number(run[-1]) + 1:
+            yield run
+            run = []
+        run.append(one)
+    if run:
+        yield run
+
+
+def _was(run: list[Any]) -> str:
+    return "was" if len(run) == 1 else "were"
+
+
+def _many(rows: list[Link]) -> str:
+    """Links by number and time."""
+    what = "the gap" if all(row.kind for row in rows) else "the pictures"
+    if len(rows) == 1:
+        return f"link {rows[0].seq} ({what} of {_exact(rows[0].at)})"
+    return f"links {rows[0].seq} to {rows[-1].seq} ({_exact(rows[0].at)} to {_exact(rows[-1].at)})"
+
+
+def _opened(part: Part, place: int) -> Stream:
+    """A part, from this byte on."""
+    stream = Stream(part)
+    for _ in stream.through(min(place, part.size)):
+        pass
+    return stream
+
+
+def _stands(stream: Stream, seq: int) -> bool:
+    """Whether a link stands here, or the end."""
+    try:
+        if not stream.ended():
+            next_link(stream, seq)
+    except Wrong:
+        return False
+    return True
+
+
+def _exact(at: int) -> str:
+    """An instant in Unix ms, to the millisecond."""
+    if not 0 <= at < LATEST * 1000:
+        return str(at)
+    return f"{datetime.fromtimestamp(at // 1000, UTC):%Y-%m-%d %H:%M:%S}.{at % 1000:03} UTC"
 
 
 class Follow:
     """A chain that is followed link by link, and compared with the heads that stand in the log."""
 
     def __init__(self, camera: str, head: bytes, seq: int, known: Mapping[int, tuple[bytes, str]]) -> None:
-        self.head, self.seq, self.met = head, seq, list[tuple[int, str]]()
-        self._camera, self._known, self._where, self._sound, self._since = camera, known, "", True, seq
+        self.camera, self.head, self.seq, self.sound, self.met = camera, head, seq, True, list[tuple[int, str]]()
+        self._known, self._where, self._since = known, "", (seq, 0)
 
-    def begin(self, where: str, seq: int, head: bytes) -> None:
-        """Go on in another part."""
-        self._where, self.seq, self.head, self._sound, self._since = where, seq, head, True, seq
+    def begin(self, where: str, seq: int, head: bytes, at: int) -> None:
+        """Go on in another part, which begins at this instant."""
+        self._where, self.seq, self.head, self.sound, self._since = where, seq, head, True, (seq, at)
 
     def take(self, link: Link) -> Iterator[Wrong]:
         """One link more."""
-        self.head, self.seq = chained(self.head, self._camera, link), link.seq + 1
-        if link.seq in self._known and self._sound:
+        self.head, self.seq = chained(self.head, self.camera, link), link.seq + 1
+        if link.seq in self._known and self.sound:
             head, what = self._known[link.seq]
             if head == self.head:
                 self.met.append((link.seq, what))
-                self._since = self.seq
+                self._since = self.seq, link.at
             else:
-                self._sound = False
-                span = f"links {self._since} to {link.seq}, before {_spelled(link.at)}"
-                yield Wrong(self._where, f"was changed ({span}): {what} has another chain")
+                self.sound = False
+                yield self._changed(link.seq, link.at, what)
 
-    def end(self, last: int, head: bytes, span: str) -> Iterator[Wrong]:
+    def _changed(self, last: int, at: int, what: str) -> Wrong:
+        first, since = self._since
+        told = f"something was changed in links {first} to {last}, between {_exact(since)} and {_exact(at)}: {what}"
+        return Wrong(self._where, f"{told} has another chain")
+
+    def end(self, last: int, head: bytes, at: int) -> Iterator[Wrong]:
         """The part is over: it must be where the manifest says."""
         if self.seq - 1 != last:
             yield Wrong(self._where, f"ends at link {self.seq - 1} in the place of {last}: it was cut or made longer")
-        elif self.head != head and self._sound:
-            yield Wrong(self._where, f"was changed ({span}; at link {self._since} or later): its chain is another")
+        elif self.head != head and self.sound:
+            yield self._changed(last, at, MANIFEST)
 
     def skip(self, seq: int, head: bytes) -> None:
         """Go on behind a part, whatever was wrong with it, as the manifest has it: so each part is told by itself."""
         self.seq, self.head = seq, head
 
 
-def _copies(parts: Parts, camera: str, wanted: bytes, say: Say) -> Iterator[Wrong]:
-    """The signed copies are films whose `mdat` holds the links of the originals, no more, no fewer, in their order."""
-    found, names = hashlib.sha256(), [name for name in sorted(parts) if name.startswith(f"{COPY}{camera}/")]
+def _copies(parts: Parts, camera: str, wanted: bytes | None, say: Say) -> Iterator[Wrong]:
+    """The signed copies are films whose `mdat` holds the links of the originals, no more, no fewer, in their order.
+
+    wanted: SHA-256 of all links; None where the originals do not hold, and so cannot be compared with.
+    """
+    folder = f"{COPY}{camera if camera[:1].isalnum() else f'_{camera}'}/"
+    found, names, torn = hashlib.sha256(), [name for name in sorted(parts) if name.startswith(folder)], False
     for name in names:
+        stream = Stream(parts[name])
         try:
-            for piece in _inside(Stream(parts[name])):
+            for piece in _inside(stream):
                 found.update(piece)
         except Wrong as wrong:
-            yield wrong
-    if names and found.digest() != wanted:
+            stream.torn = stream.torn or wrong
+        if stream.torn is not None:
+            torn = True
+            yield stream.torn
+    if names and wanted is None:
+        say(f"{COPY}{camera}: is not compared, for the originals do not hold")
+    elif names and not torn and found.digest() != wanted:
         yield Wrong(names[0], f"does not carry the links of the originals under {VIDEO}{camera}")
-    elif names:
+    elif names and not torn:
         say(f"{COPY}{camera}: carries the same links; its C2PA signature is for a program that reads C2PA")
 
 
@@ -844,6 +1116,7 @@ _SHA: Final[Mapping[bytes, hashes.HashAlgorithm]] = {
     bytes.fromhex("608648016503040203"): hashes.SHA512(),
 }
 _STAMPING: Final = "1.3.6.1.5.5.7.3.8"
+_NO_CERTIFICATE: Final = (x509.ExtensionNotFound, x509.DuplicateExtension, x509.InvalidVersion)
 
 Der = tuple[int, bytes, bytes]
 """Tag, content, the whole."""
@@ -872,13 +1145,13 @@ def _timestamp(token: bytes, manifest: bytes, tsa: bytes | None, say: Say) -> No
     try:
         moment, cert = stamped(token, hashlib.sha256(manifest).digest())
         trusted = x509.load_pem_x509_certificates(tsa) if tsa is not None else []
+        name, print_ = cert.subject.rfc4514_string(), cert.fingerprint(hashes.SHA256()).hex()
     except Wrong:
         raise
-    except (IndexError, KeyError, ValueError) as error:
+    except (IndexError, KeyError, TypeError, ValueError, UnsupportedAlgorithm, *_NO_CERTIFICATE) as error:
         raise Wrong(TIMESTAMP, f"is no time-stamp that can be read here: {error}") from error
     except InvalidSignature as error:
         raise Wrong(TIMESTAMP, "its signature does not fit: it was changed") from error
-    name, print_ = cert.subject.rfc4514_string(), cert.fingerprint(hashes.SHA256()).hex()
     say(f"{TIMESTAMP}: {MANIFEST} existed at {moment}, says {name}")
     if tsa is None:
         say(f"  hand in that authority's certificate with --tsa, or compare its SHA-256: {print_}")
