@@ -3,12 +3,17 @@
 import asyncio
 from typing import Any
 
+import structlog
 from litestar.types import Receive, Scope, Send
 
 from saqtau.engine.recording_package import Leaving
 from saqtau.kernel.access import Grant
+from saqtau.web.bytes import CHUNK
 from saqtau.web.metrics import PACKAGES
 from saqtau.web.parts import Parts
+from saqtau.web.receiving import Gone, Receiver
+
+log = structlog.get_logger("saqtau.web.leaving")
 
 
 class LeavingAnswer:
@@ -36,7 +41,6 @@ class LeavingAnswer:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Send the pieces; a slow receiver is waited for, and nothing is read ahead of him."""
-        del scope, receive
         found = self._leaving
         assert found is not None, "an answer without its package"  # noqa: S101
         headers: list[Any] = [
@@ -47,12 +51,17 @@ class LeavingAnswer:
         ]
         if found.size is not None:
             headers.append((b"content-length", str(found.size).encode()))
+        receiver = Receiver(scope, receive, send)
         try:
-            await send({"type": "http.response.start", "status": 200, "headers": headers})
-            while (piece := await asyncio.to_thread(next, found.pieces, None)) is not None:
-                await send({"type": "http.response.body", "body": piece, "more_body": True})
-                self._sent += len(piece)
-            await send({"type": "http.response.body", "body": b"", "more_body": False})
+            async with receiver:
+                await receiver.begin(headers)
+                while (piece := await asyncio.to_thread(next, found.pieces, None)) is not None:
+                    for start in range(0, len(piece), CHUNK):
+                        await receiver.take(piece[start : start + CHUNK])
+                await receiver.end()
+        except Gone:
+            log.info("a receiver left before the end", sent=receiver.sent, of=found.size)
         finally:
+            self._sent = receiver.sent
             await asyncio.to_thread(found.close)
             await self.close()

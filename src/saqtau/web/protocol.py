@@ -1,8 +1,13 @@
-"""uvicorn's HTTP protocol with the two bounds it lacks: how long a request's head may be, and how long it may take."""
+"""uvicorn's HTTP protocol with what it lacks: how long a request's head may be, and how long it may take.
+
+It also tells an answer how much of it the other side has not taken yet (`TAKEN`, an extension of the ASGI scope).
+"""
 
 import asyncio
 import os
 import socket
+from fcntl import ioctl
+from termios import TIOCOUTQ
 from typing import Any, Final
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
@@ -11,6 +16,8 @@ HEAD_LIMIT: Final = 32 * 1024
 """Bytes of a request's line and headers."""
 UNSENT: Final = 128 * 1024
 """Bytes of a socket that the system takes ahead of what the other side has asked for."""
+TAKEN: Final = "saqtau.unsent"
+"""Extension of the scope; its `unsent` is `BoundedProtocol.unsent` of the connection that is answered on."""
 SLOWEST: Final = 30.0
 """Seconds from the first byte of a request, or from the connection, until its body is whole."""
 
@@ -31,8 +38,16 @@ class BoundedProtocol(HttpToolsProtocol):
         self._patience: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        """Start the clock."""
+        """Start the clock.
+
+        The system takes no more than `UNSENT` bytes ahead: what waits elsewhere than in our own queue is seconds of a
+        live picture that nobody can skip, and megabytes that nobody knows to have been received.
+        """
         super().connection_made(transport)
+        descriptor = transport.get_extra_info("socket").fileno()
+        with socket.socket(fileno=os.dup(descriptor)) as same:
+            if same.family != socket.AF_UNIX:
+                same.setsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT, UNSENT)
         self._wait()
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -43,6 +58,7 @@ class BoundedProtocol(HttpToolsProtocol):
     def on_message_begin(self) -> None:
         """A new head."""
         super().on_message_begin()
+        self.scope["extensions"] = {TAKEN: {"unsent": self.unsent}}
         self._head, self._in_head = 0, True
         self._wait()
 
@@ -57,16 +73,17 @@ class BoundedProtocol(HttpToolsProtocol):
         super().on_message_complete()
 
     def handle_websocket_upgrade(self) -> None:
-        """A socket lives as long as it is looked at: its own pings watch over it.
-
-        The system takes no more for it than `UNSENT` bytes ahead: what waits elsewhere than in our own queue is seconds
-        of a live picture that nobody can skip.
-        """
+        """A socket lives as long as it is looked at: its own pings watch over it."""
         self._done()
-        descriptor = self.transport.get_extra_info("socket").fileno()
-        with socket.socket(fileno=os.dup(descriptor)) as same:
-            same.setsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT, UNSENT)
         super().handle_websocket_upgrade()
+
+    def unsent(self) -> int | None:
+        """Bytes that the other side's system has not said to have (TCP); None when the connection is at its end."""
+        if self.transport.is_closing():
+            return None
+        descriptor = self.transport.get_extra_info("socket").fileno()
+        queued = int.from_bytes(ioctl(descriptor, TIOCOUTQ, bytes(4)), "little")
+        return self.transport.get_write_buffer_size() + queued
 
     def data_received(self, data: bytes) -> None:
         """Feed the parser; what it has not understood as a whole head by the limit is refused."""
