@@ -69,14 +69,17 @@ class Device:
                     self.say(topic, name, on, source, "Initialized")
                 return "<tev:SetSynchronizationPointResponse/>"
             case "PullMessages":
+                point = self.points
                 if not self.told:
                     try:
                         async with asyncio.timeout(0.2):
                             await self.news.wait()
                     except TimeoutError:
                         pass
-                self.news.clear()
-                said, self.told = self.told, []
+                said = []
+                if point == self.points:  # else who asked has left, and what is told is for who came after him
+                    self.news.clear()
+                    said, self.told = self.told, []
                 return (
                     f"<tev:PullMessagesResponse><tev:CurrentTime>{self.now()}</tev:CurrentTime>{''.join(said)}"
                     "</tev:PullMessagesResponse>"
