@@ -101,7 +101,10 @@ async def test_the_program_inside_names_what_was_changed_with_the_network_off(st
     (folder / recording).write_bytes(changed)
     done = subprocess.run(ask, cwd=folder, capture_output=True, text=True, check=False)
     assert done.returncode == 1
-    assert any(line.startswith(f"DOES NOT HOLD  {recording}: was changed") for line in done.stdout.splitlines())
+    (told,) = [line for line in done.stdout.splitlines() if line.startswith("DOES NOT HOLD")]
+    assert told.startswith(f"DOES NOT HOLD  {recording}: link ")
+    assert told.endswith("was changed")
+    assert "bound by this package alone" not in done.stdout
 
 
 async def test_a_school_needs_the_prosecutor_besides(house, tmp_path):
