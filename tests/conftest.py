@@ -46,6 +46,14 @@ async def nc(engine):
 
 
 @pytest.fixture
+async def pictures(engine):
+    """A NATS client as recorder and web have one for live pictures, closed afterwards."""
+    client = await broker.connect(engine.pictures, "test-pictures")
+    yield client
+    await client.close()
+
+
+@pytest.fixture
 async def js(nc, engine):
     """JetStream with fresh, empty streams."""
     context = broker.context(nc)

@@ -34,6 +34,7 @@ class Running:
         self.processes: dict[str, subprocess.Popen[bytes]] = {}
         self.server: postgres.Server
         self.broker: broker.Broker
+        self.pictures: broker.Broker  # as recorder and web know it
         self.databases = 0
 
     @property
@@ -145,6 +146,7 @@ def _start(engine: Running, *, cluster: bool) -> None:
         engine.server = postgres.own_server(place)
         engine.up(broker.part(place, broker.binary(), broker.choose_port(place), reserve=0))
         engine.broker = broker.own_broker(place)
+        engine.pictures = broker.own_pictures(place)
     engine.wait(*engine.parts)
     if cluster:
         asyncio.run(broker.answers(engine.broker, 60, peers=3))
@@ -158,15 +160,16 @@ async def _set_up(server: postgres.Server) -> None:
 
 
 def _start_cluster(engine: Running) -> None:
-    secret = password(engine.place, "nats")
+    secret, pictures = password(engine.place, "nats"), password(engine.place, "nats-pictures")
     ports = free_ports(6)
     peers = [broker.Peer(f"nats-{n + 1}", "127.0.0.1", ports[n], ports[n + 3]) for n in range(3)]
     engine.broker = broker.Broker(tuple(f"nats://127.0.0.1:{peer.port}" for peer in peers), secret, replicas=3)
+    engine.pictures = broker.Broker(engine.broker.urls, pictures, user=broker.PICTURES_USER)
     for peer in peers:
-        engine.up(_node(engine.place, peer, peers, secret))
+        engine.up(_node(engine.place, peer, peers, secret, pictures))
 
 
-def _node(place: Place, peer: broker.Peer, peers: list[broker.Peer], secret: str) -> Part:
+def _node(place: Place, peer: broker.Peer, peers: list[broker.Peer], secret: str, pictures: str) -> Part:
     """A node from the files an authority would use, deploy/cluster/."""
     folder = place.nats / peer.name
     folder.mkdir(exist_ok=True)
@@ -178,6 +181,7 @@ def _node(place: Place, peer: broker.Peer, peers: list[broker.Peer], secret: str
         "SAQTAU_STORE": json.dumps(str(folder / "store")),
         "SAQTAU_MAX_FILE": str(40 * broker.GIB),
         "SAQTAU_PASSWORD": json.dumps(secret),
+        "SAQTAU_PICTURES_PASSWORD": json.dumps(pictures),
     }
 
     async def wait() -> None:

@@ -44,6 +44,13 @@ class Engine(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     nats_password: Annotated[Path | None, Meta(description="File with the password of `saqtau` at those servers.")] = (
         None
     )
+    nats_pictures_password: Annotated[
+        Path | None,
+        Meta(
+            description="File with the password of `saqtau_pictures` at those servers: only where recorders or the web "
+            "run."
+        ),
+    ] = None
     replicas: Annotated[int, Meta(ge=1, le=5, description="Copies of the journal in a NATS cluster.")] = 1
     journal_bytes: Annotated[
         int,

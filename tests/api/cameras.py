@@ -79,7 +79,7 @@ class Recorder:
 @contextlib.asynccontextmanager
 async def recording(house, folder, name="STREET"):
     """A recorder that has a camera, with an init segment and nothing more."""
-    sender = Sender(house.parts.nc, house.parts.clock)
+    sender = Sender(house.parts.pictures, house.parts.clock)
     await sender.start()
     try:
         recorder = Recorder(sender, folder, name)

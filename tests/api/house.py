@@ -117,6 +117,8 @@ async def standing(
     async with contextlib.AsyncExitStack() as stack:
         nc = await broker.connect(engine.broker, "web-test")
         stack.push_async_callback(nc.close)
+        pictures = await broker.connect(engine.pictures, "web-test-pictures")
+        stack.push_async_callback(pictures.close)
         owner = await postgres.connect(database, postgres.OWNER)
         stack.push_async_callback(owner.close)
         pool = await stack.enter_async_context(postgres.pool(database, postgres.APP, 8))
@@ -125,9 +127,9 @@ async def standing(
         more = {"accounts": ACCOUNTS, "authority": AUTHORITY} | more
         more = {"signers": SIGNERS, "mirror_token": MIRROR_TOKEN, **more}
         parts = Parts(
-            pg=pool, nc=nc, js=broker.context(nc), access=access, keys=keys, desks=desks or gather(), clock=clock,
-            ids=uuid7_source(clock, os.urandom), limits=limits, law=LAW, blobs=Blobs(folder / "blobs"),
-            history=History(folder / "history", b"k" * 32), **more,
+            pg=pool, nc=nc, js=broker.context(nc), pictures=pictures, access=access, keys=keys,
+            desks=desks or gather(), clock=clock, ids=uuid7_source(clock, os.urandom), limits=limits, law=LAW,
+            blobs=Blobs(folder / "blobs"), history=History(folder / "history", b"k" * 32), **more,
         )  # fmt: skip
         app = create_app(parts)
         house = House(parts, app, await stack.enter_async_context(serving(app, port)), owner)

@@ -33,7 +33,7 @@ async def main(given):
     nc = await broker.connect(broker.Broker(tuple(given["urls"]), given["secret"]), "child")
     clock = building.Time()
     access, keys = building.door(pool, pool, broker.context(nc), Path(given["blobs"]), clock)
-    parts = Parts(pg=pool, nc=nc, js=broker.context(nc), desks=gather(), clock=clock,
+    parts = Parts(pg=pool, nc=nc, js=broker.context(nc), pictures=nc, desks=gather(), clock=clock,
                   ids=uuid7_source(clock, os.urandom), blobs=Blobs(Path(given["blobs"])), access=access, keys=keys)
     await server(create_app(parts), "127.0.0.1", given["port"]).serve()
     print("stopped by itself", flush=True)

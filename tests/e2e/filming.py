@@ -73,7 +73,7 @@ async def filming(house, folder: Path, clips: dict[str, str]):
     await house.owner.execute("alter table video_segment enable trigger user")
     for name in clips:
         await written(house.owner, name, now - 1_000, now, path=folder / f"{name}.cmf", closed=False)
-    sender = Sender(house.parts.nc, house.parts.clock)
+    sender = Sender(house.parts.pictures, house.parts.clock)
     await sender.start()
     films = {name: Film(sender, house.parts.clock, folder, name, clip) for name, clip in clips.items()}
     tasks = [asyncio.create_task(film.run()) for film in films.values()]

@@ -55,8 +55,8 @@ class Camera:
 
 
 @pytest.fixture
-async def sender(nc):
-    one = Sender(nc, clock)
+async def sender(pictures):
+    one = Sender(pictures, clock)
     await one.start()
     yield one
     await one.stop()
@@ -83,28 +83,28 @@ def watching(relay, name="CAM1"):
     return relay.watch(grant_for(Action.WATCH_CAMERA, name, NOW), name)
 
 
-async def test_a_viewer_who_comes_late_begins_at_the_last_key_frame_and_goes_on(nc, camera):
+async def test_a_viewer_who_comes_late_begins_at_the_last_key_frame_and_goes_on(pictures, camera):
     camera.write(key=True)
     camera.write()
     began = [camera.write(key=True), camera.write()]
-    async with watching(Relay(nc, clock)) as viewer:
+    async with watching(Relay(pictures, clock)) as viewer:
         assert await take(viewer, 3) == [Init("avc1.4d401f", b"init"), *began]
         more = [camera.write(), camera.write(key=True)]
         assert await take(viewer, 2) == more
 
 
 @pytest.mark.parametrize("name", ["hall.2", ".hall", "hall.", "a..b"])
-async def test_a_camera_with_dots_in_its_code_is_seen_like_any_other(nc, sender, tmp_path, name):
+async def test_a_camera_with_dots_in_its_code_is_seen_like_any_other(pictures, sender, tmp_path, name):
     camera = Camera(sender, tmp_path, name)
     camera.begin()
     began = camera.write(key=True)
-    async with watching(Relay(nc, clock), name) as viewer:
+    async with watching(Relay(pictures, clock), name) as viewer:
         assert await take(viewer, 2) == [Init("avc1.4d401f", b"init"), began]
 
 
-async def test_what_is_written_while_the_beginning_is_read_comes_behind_it_once(nc, camera):
+async def test_what_is_written_while_the_beginning_is_read_comes_behind_it_once(pictures, camera):
     began = [camera.write(key=True), camera.write()]
-    async with watching(Relay(nc, clock)) as viewer:
+    async with watching(Relay(pictures, clock)) as viewer:
         async with asyncio.timeout(20):
             while not camera.sender._sources["CAM1"].until:
                 await asyncio.sleep(0)
@@ -112,16 +112,16 @@ async def test_what_is_written_while_the_beginning_is_read_comes_behind_it_once(
         assert await take(viewer, 23) == [Init("avc1.4d401f", b"init"), *began, *more]
 
 
-async def test_nothing_is_sent_of_a_camera_that_nobody_asks_for(nc, camera):
-    heard = await nc.subscribe(f"{LIVE}.>")
+async def test_nothing_is_sent_of_a_camera_that_nobody_asks_for(pictures, camera):
+    heard = await pictures.subscribe(f"{LIVE}.>")
     camera.write(key=True)
-    await nc.flush()
+    await pictures.flush()
     assert heard.pending_msgs == 0
     assert camera.sender.left_out == 0
 
 
-async def test_the_second_viewer_of_a_process_begins_at_once_and_another_process_disturbs_neither(nc, camera):
-    first, second = Relay(nc, clock), Relay(nc, clock)
+async def test_the_second_viewer_of_a_process_begins_at_once_and_another_process_disturbs_neither(pictures, camera):
+    first, second = Relay(pictures, clock), Relay(pictures, clock)
     began = [Init("avc1.4d401f", b"init"), camera.write(key=True), camera.write()]
     async with watching(first) as one:
         assert await take(one, 3) == began
@@ -132,40 +132,40 @@ async def test_the_second_viewer_of_a_process_begins_at_once_and_another_process
             assert [await take(viewer, 1) for viewer in (one, two, three)] == [[last]] * 3
 
 
-async def test_new_parameters_come_as_a_new_init_before_their_first_picture(nc, camera):
+async def test_new_parameters_come_as_a_new_init_before_their_first_picture(pictures, camera):
     began = camera.write(key=True)
-    async with watching(Relay(nc, clock)) as viewer:
+    async with watching(Relay(pictures, clock)) as viewer:
         assert await take(viewer, 2) == [Init("avc1.4d401f", b"init"), began]
         camera.begin("hvc1.1.6.L93", b"other")
         key = camera.write(key=True)
         assert await take(viewer, 2) == [Init("hvc1.1.6.L93", b"other"), key]
 
 
-async def test_a_fragment_larger_than_a_message_arrives_whole(nc, camera):
+async def test_a_fragment_larger_than_a_message_arrives_whole(pictures, camera):
     big = camera.write(key=True, size=2 * PART + 7)
-    async with watching(Relay(nc, clock)) as viewer:
+    async with watching(Relay(pictures, clock)) as viewer:
         assert (await take(viewer, 2))[1] == big
         more = camera.write(size=PART + 1)
         assert await take(viewer, 1) == [more]
 
 
-async def test_a_camera_that_goes_dark_says_so_to_who_watches_and_to_who_comes(nc, camera):
+async def test_a_camera_that_goes_dark_says_so_to_who_watches_and_to_who_comes(pictures, camera):
     began = camera.write(key=True)
-    relay = Relay(nc, clock)
+    relay = Relay(pictures, clock)
     async with watching(relay) as viewer:
         await take(viewer, 2)
         camera.sender.dark("CAM1", "source_silent", Instant(NOW + 5))
         dark = Dark("source_silent", Instant(NOW + 5))
         assert await take(viewer, 1) == [dark]
-        async with watching(relay) as other, watching(Relay(nc, clock)) as third:
+        async with watching(relay) as other, watching(Relay(pictures, clock)) as third:
             assert await take(other, 3) == [Init("avc1.4d401f", b"init"), began, dark]
             assert dark in await take(third, 3)
         back = camera.write(key=True)
         assert await take(viewer, 1) == [back]
 
 
-async def test_a_camera_that_no_recorder_has_is_told_as_down_until_one_has_it(nc, sender, tmp_path):
-    async with watching(Relay(nc, clock)) as viewer:
+async def test_a_camera_that_no_recorder_has_is_told_as_down_until_one_has_it(pictures, sender, tmp_path):
+    async with watching(Relay(pictures, clock)) as viewer:
         assert await take(viewer, 1) == [Dark("recorder_down", NOW)]
         camera = Camera(sender, tmp_path)
         camera.begin()
@@ -173,17 +173,17 @@ async def test_a_camera_that_no_recorder_has_is_told_as_down_until_one_has_it(nc
         assert await take(viewer, 2) == [Init("avc1.4d401f", b"init"), first]
 
 
-async def test_the_last_viewer_who_leaves_ends_the_subscription(nc, camera):
+async def test_the_last_viewer_who_leaves_ends_the_subscription(pictures, camera):
     camera.write(key=True)
-    relay = Relay(nc, clock)
+    relay = Relay(pictures, clock)
     async with watching(relay) as viewer:
         await take(viewer, 2)
         assert relay.viewers == 1
     assert (relay.viewers, relay._channels) == (0, {})
 
 
-async def test_a_grant_for_another_camera_or_for_the_past_opens_no_live_picture(nc):
-    relay = Relay(nc, clock)
+async def test_a_grant_for_another_camera_or_for_the_past_opens_no_live_picture(pictures):
+    relay = Relay(pictures, clock)
     for grant in (grant_for(Action.WATCH_CAMERA, "CAM2", NOW), grant_for(Action.PLAY_RECORDING, "CAM1", NOW)):
         with pytest.raises(Refused):
             async with relay.watch(grant, "CAM1"):

@@ -130,6 +130,13 @@ class Ground(msgspec.Struct, frozen=True, kw_only=True):
             return broker.own_broker(self.place)
         return broker.given_broker(self.place, engine.nats, engine.nats_password, engine.replicas)
 
+    def pictures(self) -> Broker:
+        """NATS as recorder and web alone know it: live pictures. No other part asks for this password."""
+        engine = self.config.engine
+        if engine.nats is None:
+            return broker.own_pictures(self.place)
+        return broker.given_pictures(self.place, engine.nats, engine.nats_pictures_password)
+
 
 def stand(config: Config) -> Ground:
     """Open the folder, read the law, and check every desk against the rules of rights.

@@ -10,10 +10,10 @@ from random import SystemRandom
 import structlog
 from prometheus_client import REGISTRY, write_to_textfile
 
-from saqtau.bootstrap.ground import Ground, ids, links, now
+from saqtau.bootstrap.ground import Ground, ids, now
 from saqtau.config import parse_bytes
 from saqtau.devices import source
-from saqtau.engine import postgres
+from saqtau.engine import broker, postgres
 from saqtau.engine.live_video import Sender
 from saqtau.engine.place import read_secret
 from saqtau.engine.postgres import WORKER
@@ -63,7 +63,8 @@ def trust_of(ground: Ground) -> ssl.SSLContext | None:
 async def record(ground: Ground, shard: int, stop: asyncio.Event) -> None:
     """Record until told to stop. shard: which of the recorder processes this is."""
     settings = ground.config.video
-    pool, nc, _ = await links(ground, WORKER, f"saqtau-recorder-{shard}", size=6)
+    pool = await postgres.pool(ground.server(WORKER), WORKER, 6)
+    pictures = await broker.connect(ground.pictures(), f"saqtau-recorder-{shard}")
     ledger_pool = await postgres.pool(ground.server(WORKER), WORKER, 2)
     ledger = ground.open_ledger(ledger_pool)
     trust = trust_of(ground)
@@ -74,7 +75,7 @@ async def record(ground: Ground, shard: int, stop: asyncio.Event) -> None:
             camera.address, credentials=secret, audio=camera.audio, clock=now, on_units=on_units, trust=trust
         )
 
-    live = Sender(nc, now)
+    live = Sender(pictures, now)
     await live.start()
     leases = Leases(ground.place.run / "recording", shard, settings.processes)
     random = SystemRandom()
@@ -88,6 +89,6 @@ async def record(ground: Ground, shard: int, stop: asyncio.Event) -> None:
     await asyncio.gather(recorder.run(stop), every(10.0, "metrics", tell, stop))
     await live.stop()
     await ledger.close()
-    await nc.close()
+    await pictures.close()
     await ledger_pool.close()
     pool.terminate()

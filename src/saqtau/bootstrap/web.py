@@ -12,7 +12,7 @@ from saqtau.bootstrap.exporting import exporting_of
 from saqtau.bootstrap.ground import Ground, ids, links, now
 from saqtau.bootstrap.intake import Known, position_packer, tablet_input
 from saqtau.devices.http import serve
-from saqtau.engine import postgres
+from saqtau.engine import broker, postgres
 from saqtau.engine.access import Access
 from saqtau.engine.atlas import open_atlas
 from saqtau.engine.blobs import Blobs
@@ -31,6 +31,7 @@ from saqtau.web.serve import server
 async def answer(ground: Ground, stop: asyncio.Event) -> None:
     """Answer browsers until SIGTERM."""
     pool, nc, js = await links(ground, APP, "saqtau-web", size=20)
+    pictures = await broker.connect(ground.pictures(), "saqtau-web-pictures")
     ledger_pool = await postgres.pool(ground.server(APP), APP, 4)
     ledger = ground.open_ledger(ledger_pool)
     await ensure_streams(js, ground.broker().replicas)
@@ -59,6 +60,7 @@ async def answer(ground: Ground, stop: asyncio.Event) -> None:
             pg=pool,
             nc=nc,
             js=js,
+            pictures=pictures,
             access=access,
             keys=ground.keys,
             signers=ground.signers,
@@ -89,6 +91,7 @@ async def answer(ground: Ground, stop: asyncio.Event) -> None:
     await tracks.close()
     await decoders.close()
     await ledger.close()
+    await pictures.close()
     await nc.close()
     ledger_pool.terminate()
     pool.terminate()

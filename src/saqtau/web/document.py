@@ -16,8 +16,8 @@ def openapi() -> dict[str, Any]:
     """The document. The application it is asked of has nothing to answer with and is never started."""
     nothing: Any = None
     parts = Parts(
-        pg=nothing, nc=nothing, js=nothing, access=nothing, keys=nothing, desks=gather(), clock=lambda: Instant(0),
-        ids=lambda: "", blobs=nothing,
+        pg=nothing, nc=nothing, js=nothing, pictures=nothing, access=nothing, keys=nothing, desks=gather(),
+        clock=lambda: Instant(0), ids=lambda: "", blobs=nothing,
     )  # fmt: skip
     schema: dict[str, Any] = create_app(parts).openapi_schema.to_schema()
     return schema

@@ -29,6 +29,7 @@ class Parts(msgspec.Struct, frozen=True, kw_only=True):
     pg: Any  # asyncpg pool, as saqtau_app
     nc: Any  # NATS client
     js: Any  # its JetStream context
+    pictures: Any  # NATS client that live pictures come by, and nothing else
     access: Access  # the one door to protected data
     keys: Keys  # of the ledger's records, for who may read the log
     signers: Signers | None = None  # of the logs, for the signed list of them
