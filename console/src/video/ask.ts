@@ -70,4 +70,3 @@ export const recordingUrl = (camera: string, look: Look, from: Instant, to: Inst
 export const thumbnailUrl = (camera: string, look: Look, instant: Instant): string => at(camera, 'thumbnail') + query({ at: instant, ...look });
 /** For browsers without MediaSource: the same range as a playlist. */
 export const playlistUrl = (camera: string, look: Look, from: Instant, to: Instant): string => at(camera, 'recording.m3u8') + query({ from, to, ...look });
-export const liveUrl = (camera: string, look: Look): string => `${location.protocol === 'https:' ? 'wss' : 'ws'}://${location.host}${at(camera, 'live')}${query({ ...look })}`;

@@ -1,18 +1,19 @@
-// One live picture: a WebSocket that brings the recorder's own fragments, opened again when it breaks. Does I/O.
-import { Refusal, type Kind } from '../api';
-import type { Facts, Instant } from '../types';
+// One live picture: the recorder's own fragments, asked for again when they break off; key pictures where the browser plays no such stream. Does I/O.
+import type { Refusal } from '../api';
+import type { Instant } from '../types';
 import { cameras } from './cameras.svelte';
-import { liveUrl, type Look } from './ask';
+import type { Look } from './ask';
 import { Broken, Splitter } from './boxes';
-import { Sink } from './sink';
+import { canPlayFragments, Sink } from './sink';
+import { openView, type News } from './wire';
 
 export type Phase =
 	| 'opening' // asked for, no picture yet
 	| 'playing'
+	| 'stills' // this browser cannot decode it: key pictures, one or so a second
 	| 'stalled' // connected, and no new picture
 	| 'dark' // the camera has no picture, and the recorder says why
 	| 'again' // not connected
-	| 'unplayable' // this browser cannot decode it
 	| 'refused';
 
 export interface Shown {
@@ -30,31 +31,26 @@ export interface Shown {
 	first: number | null;
 	/** How old the picture on the screen is, ms. */
 	behind: number | null;
+	/** Of a still: its address within this page. */
+	still: string | null;
 }
 
 const PAUSES = [300, 1_000, 2_000, 5_000];
+const STALLED_STILLS = 15_000; // ms: cameras send a key picture every second to every ten
 const STALLED = 2_500; // ms without a new picture: a tile that stands still must not look alive
-const FINAL = new Set([4400, 4401, 4403, 4404, 4429]);
-const KINDS: Record<number, Kind> = { 4400: 'invalid', 4401: 'unauthenticated', 4403: 'denied', 4404: 'not_found', 4429: 'too_many' };
-
-function refusalOf(event: CloseEvent): Refusal {
-	let body: { kind?: Kind; fields?: Facts; message?: string } = {};
-	try {
-		body = JSON.parse(event.reason || '{}') as typeof body;
-	} catch {
-		// a reason in plain words says no more than its number
-	}
-	return new Refusal(body.kind ?? KINDS[event.code] ?? 'unavailable', body.fields ?? {}, body.message);
-}
+/** Cameras whose stream this browser was found not to play. */
+const unplayed = new Set<string>();
 
 /** Show a camera until the returned function is called. `tell` hears each change, and the time shown twice a second. */
 export function watch(video: HTMLVideoElement, camera: string, look: Look, tell: (shown: Shown) => void): () => void {
-	let shown: Shown = { phase: 'opening', kind: null, since: null, at: null, skipped: 0, refusal: null, first: null, behind: null };
-	let socket: WebSocket | null = null;
+	let shown: Shown = { phase: 'opening', kind: null, since: null, at: null, skipped: 0, refusal: null, first: null, behind: null, still: null };
+	let leave: (() => void) | null = null;
 	let sink: Sink | null = null;
 	let retry: ReturnType<typeof setTimeout> | undefined;
 	let failures = 0;
 	let stopped = false;
+	let stills = unplayed.has(camera) || !canPlayFragments();
+	let stillAt: Instant | null = null; // of the picture whose bytes come next
 	let frame = 0; // when the last picture was drawn, performance.now()
 	let opened = performance.now();
 	let dark: Instant | null = null; // since when, until a fragment of later comes: what lies ready, or is sent for a beginning, is the past
@@ -67,12 +63,17 @@ export function watch(video: HTMLVideoElement, camera: string, look: Look, tell:
 		if (!stopped) video.requestVideoFrameCallback(drawn);
 	}
 
-	function end(next: Partial<Shown>): void {
-		socket?.close();
-		socket = null;
+	function drop(): void {
+		leave?.();
+		leave = null;
 		sink?.close();
 		sink = null;
-		say(next);
+		if (shown.still) URL.revokeObjectURL(shown.still);
+	}
+
+	function end(next: Partial<Shown>): void {
+		drop();
+		say({ ...next, still: null });
 	}
 
 	function again(): void {
@@ -83,49 +84,74 @@ export function watch(video: HTMLVideoElement, camera: string, look: Look, tell:
 		retry = setTimeout(open, pause);
 	}
 
-	function told(text: string): void {
-		const news = JSON.parse(text) as { skipped?: number; dark?: string; since?: Instant };
+	/** This browser plays no such stream: what it can draw is asked for instead. */
+	function unplayable(): void {
+		unplayed.add(camera);
+		stills = true;
+		end({ phase: 'opening' });
+		open();
+	}
+
+	function told(news: News): void {
+		if (typeof news.still === 'number') stillAt = news.still;
 		if (typeof news.skipped === 'number') say({ skipped: shown.skipped + news.skipped });
 		if (typeof news.dark !== 'string') return;
 		dark = news.since ?? cameras.exact();
 		say({ phase: 'dark', kind: news.dark, since: news.since ?? Date.now() });
 	}
 
+	function still(data: Uint8Array<ArrayBuffer>): void {
+		const at = stillAt;
+		if (at === null || (dark !== null && at < dark)) return;
+		failures = 0;
+		dark = null;
+		frame = performance.now();
+		const before = shown.still;
+		say({ phase: 'stills', kind: null, since: null, at, first: shown.first ?? frame - opened, still: URL.createObjectURL(new Blob([data], { type: 'image/jpeg' })) });
+		if (before) URL.revokeObjectURL(before);
+	}
+
 	function open(): void {
 		if (stopped) return;
 		const splitter = new Splitter();
-		const mine = new WebSocket(liveUrl(camera, look));
-		mine.binaryType = 'arraybuffer';
-		socket = mine;
-		mine.onmessage = ({ data }: MessageEvent<string | ArrayBuffer>) => {
-			if (socket !== mine) return;
-			if (typeof data === 'string') return told(data);
-			try {
-				for (const piece of splitter.take(new Uint8Array(data))) {
-					if (piece.kind === 'fragment') {
-						failures = 0;
-						if (dark !== null && (piece.at ?? Infinity) >= dark) dark = null;
+		const mine = openView(camera, look, stills, {
+			word: (news) => leave === mine && told(news),
+			bytes(data) {
+				if (leave !== mine) return;
+				if (stills) return still(data);
+				try {
+					for (const piece of splitter.take(data)) {
+						if (piece.kind === 'fragment') {
+							failures = 0;
+							if (dark !== null && (piece.at ?? Infinity) >= dark) dark = null;
+						}
+						(sink ??= new Sink(video, true, (what) => (what === 'unplayable' ? unplayable() : again()))).put(piece);
+						if (leave !== mine) return; // it cannot be played
 					}
-					(sink ??= new Sink(video, true, (what) => (what === 'unplayable' ? end({ phase: 'unplayable' }) : again()))).put(piece);
+				} catch (error) {
+					if (!(error instanceof Broken)) throw error;
+					again();
 				}
-			} catch (error) {
-				if (!(error instanceof Broken)) throw error;
-				again();
+			},
+			ended(refusal) {
+				if (leave !== mine) return;
+				leave = null;
+				if (refusal) end({ phase: 'refused', refusal });
+				else again();
 			}
-		};
-		mine.onclose = (event) => {
-			if (socket !== mine) return;
-			socket = null;
-			if (FINAL.has(event.code)) end({ phase: 'refused', refusal: refusalOf(event) });
-			else again();
-		};
+		});
+		leave = mine;
 	}
 
 	const beat = setInterval(() => {
 		const at = sink?.shown ?? null;
-		const still = performance.now() - Math.max(frame, opened) > STALLED;
-		if (still && (shown.phase === 'playing' || shown.phase === 'opening')) say({ phase: shown.phase === 'playing' ? 'stalled' : 'opening', since: shown.at ?? Date.now(), at });
-		else if (at !== shown.at) say({ at, behind: at === null ? null : cameras.exact() - at });
+		const silent = performance.now() - Math.max(frame, opened);
+		if (shown.phase === 'stills') {
+			if (silent > STALLED_STILLS) say({ phase: 'stalled', since: shown.at ?? Date.now() });
+			return;
+		}
+		if (silent > STALLED && (shown.phase === 'playing' || shown.phase === 'opening')) say({ phase: shown.phase === 'playing' ? 'stalled' : 'opening', since: shown.at ?? Date.now(), at });
+		else if (!stills && at !== shown.at) say({ at, behind: at === null ? null : cameras.exact() - at });
 	}, 500);
 	opened = performance.now();
 	video.requestVideoFrameCallback(drawn);

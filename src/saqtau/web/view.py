@@ -1,16 +1,17 @@
-"""One live picture as a WebSocket: events to the wire, a renewed grant, a word that somebody looks, an end always.
+"""One live picture on its way: events to the wire, a renewed grant, a word that somebody looks, an end always.
 
-What the viewer sends is not listened to; a socket that talks is closed. What the closing entry says was delivered is
-what was handed to the network: bytes, the first and the last fragment, and the time between them.
+A way is a socket of its own (`Alone`) or one that carries many (`lanes.py`). What the closing entry says was delivered
+is what was handed to the network: bytes, the first and the last fragment, and the time between them.
 """
 
 import asyncio
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 import msgspec
+import structlog
 from litestar import WebSocket
 from litestar.exceptions import WebSocketException
 
@@ -26,6 +27,8 @@ from saqtau.web.metrics import LIVE_BYTES, SKIPPED
 from saqtau.web.parts import Parts
 from saqtau.web.sessions import Session
 
+log = structlog.get_logger("saqtau.web.view")
+
 BEAT: Final = 2.0
 """Seconds without a fragment after which a sign of life is sent."""
 PATIENCE: Final = 10.0
@@ -33,6 +36,11 @@ PATIENCE: Final = 10.0
 RENEWED_BEFORE: Final = 30 * SECOND
 TALKATIVE: Final = 20
 """Messages that a viewer may send, which nobody listens to."""
+STILL_EVERY: Final = 0.9
+"""Seconds between two key pictures that are shown as such; a camera with one a second loses none of them."""
+STILL_SHARE: Final = 4.0
+"""Of the time that the last one took, until the next."""
+STILL_WIDTH: Final = 1280
 LONGEST_REASON: Final = 123
 """Bytes of a reason in a closing frame (RFC 6455, 5.5)."""
 WELL: Final = 1000
@@ -140,6 +148,46 @@ def closing(refused: Refused) -> tuple[int, str]:
     return 4000 + STATUS[refused.kind], reason.decode()
 
 
+class Way(Protocol):
+    """Where the events of a view go, and how it is known that the viewer has left."""
+
+    async def say(self, word: dict[str, Any]) -> None:
+        """A word. Raises OSError, WebSocketException: he has left."""
+
+    async def bytes(self, data: bytes) -> None:
+        """An init segment, a fragment, a key picture. Raises as `say`."""
+
+    async def listen(self, end: Callable[..., None]) -> None:
+        """Until he leaves: then `end(code)` or `end(code, reason)`."""
+
+
+class Alone:
+    """A socket for one picture. What the viewer sends is not listened to; a socket that talks is closed."""
+
+    def __init__(self, socket: WebSocket[Any, Any, Any]) -> None:
+        self._socket = socket
+
+    async def say(self, word: dict[str, Any]) -> None:
+        """As JSON."""
+        await self._socket.send_text(msgspec.json.encode(word).decode())
+
+    async def bytes(self, data: bytes) -> None:
+        """As they are."""
+        await self._socket.send_bytes(data)
+
+    async def listen(self, end: Callable[..., None]) -> None:
+        """Notice that the viewer has left; what he says is thrown away."""
+        heard = 0
+        while True:
+            message: Any = await self._socket.receive()
+            if message["type"] == "websocket.disconnect":
+                end(LEFT)
+                return
+            heard += 1
+            if heard > TALKATIVE:
+                end(*closing(Refused(Kind.INVALID, "nobody listens here", live="talks")))
+
+
 class Delivery:
     """What has left under one grant."""
 
@@ -148,6 +196,7 @@ class Delivery:
         self.first: Piece | None = None
         self.last: Piece | None = None
         self.skipped = 0
+        self.stills = 0
 
     def add(self, event: Event, size: int) -> None:
         """It was handed to the network."""
@@ -170,21 +219,25 @@ class Delivery:
         said: dict[str, Any] = {
             "first": self.first.seq, "last": self.last.seq, "from": self.first.at, "to": self.last.at,
         }  # fmt: skip
-        return said | ({"skipped_ms": self.skipped} if self.skipped else {})
+        said |= {"skipped_ms": self.skipped} if self.skipped else {}
+        return said | ({"stills": self.stills} if self.stills else {})
 
 
 class Showing:
     """The life of one view: made once the person was let in, run to its end."""
 
     def __init__(
-        self, parts: Parts, views: Views, socket: WebSocket[Any, Any, Any], asked: tuple[Asking, AccessRequest]
+        self, parts: Parts, views: Views, way: Way, asked: tuple[Asking, AccessRequest], *, stills: bool = False
     ) -> None:
         self._parts = parts
         self._views = views
-        self._socket = socket
+        self._way = way
         self._viewer, self._wish = asked
+        self._stills = stills
         self._grant: Grant | None = None
         self._delivered = Delivery()
+        self._init = b""
+        self._next_still = 0.0
 
     async def run(self, session: Session) -> tuple[int, str]:
         """Show the picture until the viewer leaves or may not look any more; the code and reason to close with.
@@ -192,14 +245,17 @@ class Showing:
         Raises Refused: TOO_MANY, DENIED, UNAVAILABLE.
         """
         parts, views = self._parts, self._views
+        if self._stills and parts.decoders is None:
+            raise Refused(Kind.UNAVAILABLE, "there is no decoder", decoder="missing")
         view = views.join(parts.ids(), session.digest, "live")
         begun = False
-        receiving = asyncio.create_task(self._listen(view))
+        receiving = asyncio.create_task(self._way.listen(view.end))
         try:
             grant = await self._open()
-            await begin_watch(parts.pg, view.name, grant, "live", parts.clock())
-            begun = True
+            # the recorder is asked while it is noted that somebody looks; he is sent nothing before that stands there
             async with views.relay.watch(grant, self._wish.object) as viewer:
+                await begin_watch(parts.pg, view.name, grant, "live", parts.clock())
+                begun = True
                 view.viewer = viewer
                 if view.is_over():
                     viewer.end()
@@ -215,7 +271,9 @@ class Showing:
         return view.code, view.reason
 
     async def _open(self) -> Grant:
-        self._grant = await self._parts.access.open(self._viewer, self._wish)
+        self._grant = await self._parts.access.open(
+            self._viewer, self._wish, {"shown": "stills"} if self._stills else None
+        )
         self._delivered = Delivery()
         return self._grant
 
@@ -254,34 +312,48 @@ class Showing:
     async def _send(self, event: Event) -> None:
         match event:
             case Init(codec, data):
+                self._init = data
                 await self._say({"init": {"codec": codec, "at": self._parts.clock()}})
-                await self._bytes(data)
-                self._delivered.add(event, len(data))
+                if not self._stills:
+                    await self._bytes(data)
+                    self._delivered.add(event, len(data))
+            case Piece() if self._stills:
+                await self._still(event)
             case Piece(data=data):
                 await self._bytes(data)
                 self._delivered.add(event, len(data))
             case Skipped(ms):
-                await self._say({"skipped": ms})
-                self._delivered.add(event, 0)
+                if not self._stills:  # between two key pictures nothing is missed
+                    await self._say({"skipped": ms})
+                    self._delivered.add(event, 0)
             case Dark(kind, since):
                 await self._say({"dark": kind, "since": since})
 
+    async def _still(self, piece: Piece) -> None:
+        """A key picture as a JPEG, for a browser that plays no such stream: at most one a second.
+
+        Who waits long for the decoder asks less often, so that the screens of a room share it.
+        """
+        loop = asyncio.get_running_loop()
+        began = loop.time()
+        if not piece.key or began < self._next_still or self._parts.decoders is None:
+            return
+        try:
+            picture = await self._parts.decoders.jpeg(self._init, piece.data, STILL_WIDTH)
+        except Refused as refused:
+            log.warning("a key picture is no picture", camera=self._wish.object, reason=refused.message)
+            return
+        finally:
+            self._next_still = began + max(STILL_EVERY, STILL_SHARE * (loop.time() - began))
+        await self._say({"still": piece.at})
+        await self._bytes(picture)
+        self._delivered.add(piece, len(picture))
+        self._delivered.stills += 1
+
     async def _say(self, word: dict[str, Any]) -> None:
         async with asyncio.timeout(PATIENCE):
-            await self._socket.send_text(msgspec.json.encode(word).decode())
+            await self._way.say(word)
 
     async def _bytes(self, data: bytes) -> None:
         async with asyncio.timeout(PATIENCE):
-            await self._socket.send_bytes(data)
-
-    async def _listen(self, view: View) -> None:
-        """Notice that the viewer has left; what he says is thrown away."""
-        heard = 0
-        while True:
-            message: Any = await self._socket.receive()
-            if message["type"] == "websocket.disconnect":
-                view.end(LEFT)
-                return
-            heard += 1
-            if heard > TALKATIVE:
-                view.end(*closing(Refused(Kind.INVALID, "nobody listens here", live="talks")))
+            await self._way.bytes(data)

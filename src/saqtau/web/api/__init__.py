@@ -114,6 +114,7 @@ API: Final[list[Any]] = [
     video.enable,
     video.learn,
     live_picture.live_picture,
+    live_picture.live_pictures,
     playback.recording,
     playback.thumbnail,
     playback.playlist,

@@ -1,4 +1,4 @@
-"""The live picture of a camera: a WebSocket that brings the recorder's own fragments."""
+"""Live pictures of cameras: WebSockets that bring the recorder's own fragments, of one camera or of a wall of them."""
 
 import asyncio
 from contextlib import suppress
@@ -14,9 +14,10 @@ from saqtau.kernel.errors import Kind, Refused
 from saqtau.web.auth import counted, signed_in
 from saqtau.web.cameras import CASE, Look, asked_camera, checked_code, wish_for_camera
 from saqtau.web.errors import OUTAGES
+from saqtau.web.lanes import Ask, Lane, Lanes
 from saqtau.web.parts import Parts
 from saqtau.web.security import check_origin
-from saqtau.web.view import LEFT, PATIENCE, Showing, Views, closing
+from saqtau.web.view import LEFT, PATIENCE, Alone, Showing, Views, Way, closing
 
 log = structlog.get_logger("saqtau.web.live_picture")
 
@@ -25,16 +26,49 @@ log = structlog.get_logger("saqtau.web.live_picture")
 async def live_picture(socket: WebSocket[Any, Any, Any], camera_id: FromPath[str]) -> None:
     """Text `{"init"}`, `{"skipped"}`, `{"dark"}`, `{"beat"}`; binary an init segment, then a message a fragment.
 
-    Another site's page is refused before the socket is one. Whatever else is refused closes it, with a reason that a
-    page can read: 4000 + the status of HTTP.
+    `stills=1`: key pictures as JPEG instead, each after `{"still": utc ms}`. Another site's page is refused before the
+    socket is one. Whatever else is refused closes it, with a reason that a page can read: 4000 + the status of HTTP.
     """
+    if not await _accepted(socket):
+        return
+    query = socket.query_params
+    ask = Ask(
+        0, camera_id, str(query.get("purpose", "")), str(query.get("case", "")), stills=query.get("stills") == "1"
+    )
+    code, reason = await _shown(socket, Alone(socket), ask)
+    await _close(socket, code, reason)
+
+
+@websocket("/api/live-pictures", name="watchCameras")
+async def live_pictures(socket: WebSocket[Any, Any, Any]) -> None:
+    """Many pictures over one socket, for browsers open sockets to a house one after the other.
+
+    The page asks `{"view": n, "camera", "purpose", "case", "stills"}` and leaves by `{"view": n, "leave": true}`; each
+    view is asked for, let in, entered and ended as over a socket of its own. Words come with `"view": n`, bytes behind
+    `n` as 32 bits, big-endian; `{"view": n, "closed": code, "kind", "fields"}` ends one.
+    """
+    if not await _accepted(socket):
+        return
+
+    async def show(lane: Lane, ask: Ask) -> tuple[int, str]:
+        return await _shown(socket, lane, ask)
+
+    most = socket.app.state.parts.limits.views_per_session
+    code, reason = await Lanes(socket, show, most).run()
+    await _close(socket, code, reason)
+
+
+async def _accepted(socket: WebSocket[Any, Any, Any]) -> bool:
     try:
         check_origin(socket.headers)
     except Refused:
         await socket.close()  # before it was accepted: HTTP 403
-        return
+        return False
     await socket.accept()
-    code, reason = await _shown(socket, camera_id)
+    return True
+
+
+async def _close(socket: WebSocket[Any, Any, Any], code: int, reason: str) -> None:
     if code == LEFT:
         return
     with suppress(OSError, RuntimeError, TimeoutError, WebSocketException):  # he may have left
@@ -42,7 +76,7 @@ async def live_picture(socket: WebSocket[Any, Any, Any], camera_id: FromPath[str
             await socket.close(code, reason)
 
 
-async def _shown(socket: WebSocket[Any, Any, Any], camera_id: str) -> tuple[int, str]:
+async def _shown(socket: WebSocket[Any, Any, Any], way: Way, ask: Ask) -> tuple[int, str]:
     """Show it; code and reason to close with."""
     parts: Parts = socket.app.state.parts
     views: Views = socket.app.state.views
@@ -50,10 +84,10 @@ async def _shown(socket: WebSocket[Any, Any, Any], camera_id: str) -> tuple[int,
         await counted(socket, socket.route_handler)
         await signed_in(socket, socket.route_handler)
         session = socket.state.session
-        look = _look(socket.query_params)
-        camera = await asked_camera(parts, checked_code(camera_id))
+        look = _look(ask.purpose, ask.case)
+        camera = await asked_camera(parts, session, Action.WATCH_CAMERA, checked_code(ask.camera))
         asked = await wish_for_camera(parts, session, Action.WATCH_CAMERA, camera, look)
-        return await Showing(parts, views, socket, asked).run(session)
+        return await Showing(parts, views, way, asked, stills=ask.stills).run(session)
     except Refused as refused:
         return closing(refused)
     except OUTAGES as error:
@@ -61,9 +95,8 @@ async def _shown(socket: WebSocket[Any, Any, Any], camera_id: str) -> tuple[int,
         return closing(Refused(Kind.UNAVAILABLE, "a part of the engine does not answer"))
 
 
-def _look(query: Any) -> Look:
+def _look(purpose: str, case: str) -> Look:
     """Raises Refused(INVALID) naming `purpose` or `case`."""
-    purpose, case = str(query.get("purpose", "")), str(query.get("case", ""))
     if CASE.fullmatch(case) is None:
         raise Refused(Kind.INVALID, "case: the number of an incident or a case", case="invalid")
     try:
