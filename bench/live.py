@@ -1,11 +1,12 @@
 """The live picture in a browser: how soon the first picture stands there, and how far it is behind.
 
-    python -m bench.live [--tiles 16] [--seconds 30] [--looks 10]
+    python -m bench.live [--tiles 16] [--seconds 30] [--looks 10] [--walls 5]
 
 A whole Saqtau in a folder of its own, `--tiles` street cameras of the looping RTSP server, recorded; headless Chromium
 logs in as an operator. First `--looks` times one camera is opened: from `new WebSocket` to the first picture that was
-drawn. Then all tiles are open for `--seconds`: behind is our clock less the time of the picture when it is drawn (media
-time is UTC, the moment the recorder had it). Every grant, entry and renewal is the real one.
+drawn. Then all tiles are opened at once, `--walls` times with a socket for each and with one for all, by turns; a last
+wall stays open for `--seconds`: behind is our clock less the time of the picture when it is drawn (media time is UTC,
+the moment the recorder had it). Every grant, entry and renewal is the real one.
 Peer, in the same run: `ffmpeg -c copy` a viewer, fragments of the same length over HTTP into the same few lines of
 MediaSource. Its media time says nothing of the clock, so only its first picture is compared.
 """
@@ -40,6 +41,12 @@ CHROMIUM = "/usr/bin/chromium"
 REGION = 2
 WORD = "correct-horse-battery"
 PLAYER = (Path(__file__).parent / "live_player.js").read_text(encoding="utf-8")
+
+NUMBERS = "Array.from({ length: tiles }, (_, at) => String(at).padStart(2, '0'))"
+APART = f"""([url, tiles, seconds]) => Promise.all({NUMBERS}.map((number) =>
+    look({{ socket: url.replace('NN', number) }}, seconds)))"""
+TOGETHER = f"""([url, tiles, seconds]) => {{ const open = wall(url); return Promise.all({NUMBERS}.map((number) =>
+    look({{ wall: open, camera: 'B-' + number }}, seconds))) }}"""
 
 
 def cameras(server, many):
@@ -99,7 +106,8 @@ async def peer(address):
 
 async def browse(web, wish, stream):
     """What Chromium saw."""
-    socket = web.replace("http", "ws") + "/api/cameras/B-{:02}/live?purpose=duty"
+    socket = web.replace("http", "ws") + "/api/cameras/B-NN/live?purpose=duty"
+    wall = web.replace("http", "ws") + "/api/live-pictures"
     codec = codec_string(scene("street").parameters)
     async with async_playwright() as play, peer(stream) as other:
         chromium = await play.chromium.launch(
@@ -116,13 +124,16 @@ async def browse(web, wish, stream):
         await page.evaluate("document.body.replaceChildren()")
         await page.evaluate(PLAYER)
         firsts = [
-            await page.evaluate("([url]) => look({ socket: url }, 0)", [socket.format(number % wish.tiles)])
+            await page.evaluate(
+                "([url]) => look({ socket: url }, 0)", [socket.replace("NN", f"{number % wish.tiles:02}")]
+            )
             for number in range(wish.looks)
         ]
-        seen = await page.evaluate(
-            "([urls, seconds]) => Promise.all(urls.map((socket) => look({ socket }, seconds)))",
-            [[socket.format(number) for number in range(wish.tiles)], wish.seconds],
-        )
+        apart, together = [], []
+        for _ in range(wish.walls):
+            apart += await page.evaluate(APART, [socket, wish.tiles, 0])
+            together += await page.evaluate(TOGETHER, [wall, wish.tiles, 0])
+        seen = await page.evaluate(TOGETHER, [wall, wish.tiles, wish.seconds])
         foreign = await context.new_page()
         await foreign.goto(other)
         await foreign.evaluate(PLAYER)
@@ -131,7 +142,7 @@ async def browse(web, wish, stream):
             for _ in range(wish.looks)
         ]
         await chromium.close()
-    return firsts, seen, peers
+    return firsts, apart, together, seen, peers
 
 
 async def measure(ground, wish):
@@ -161,7 +172,7 @@ def at(values, share):
     return ordered[min(len(ordered) - 1, int(share * len(ordered)))] if ordered else float("nan")
 
 
-def report(wish, firsts, seen, peers, looks):
+def report(wish, firsts, apart, together, seen, peers, looks):
     ours, theirs = ([one["first"] for one in some if one["first"] is not None] for some in (firsts, peers))
     behind = [ms for tile in seen for ms in tile["behind"]]
     print(f"first picture, {len(ours)} looks: p50 {at(ours, 0.5):.0f} ms, max {max(ours, default=float('nan')):.0f} ms")
@@ -169,14 +180,17 @@ def report(wish, firsts, seen, peers, looks):
         f"  ffmpeg -c copy a viewer: p50 {at(theirs, 0.5):.0f} ms, max {max(theirs, default=float('nan')):.0f} ms; "
         f"ours takes {statistics.median(ours) / statistics.median(theirs):.2f} of it"
     )
-    together = [tile["first"] for tile in seen if tile["first"] is not None]
-    print(f"{len(together)} of {wish.tiles} tiles at once: first picture p50 {at(together, 0.5):.0f} ms, ", end="")
-    print(f"max {max(together, default=float('nan')):.0f} ms")
-    steps = (
-        (name, at([tile[name] for tile in seen if tile[name] is not None], 0.5)) for name in ("open", "told", "came")
-    )
-    print("  of it p50:", ", ".join(f"{name} {ms:.0f} ms" for name, ms in steps))
-    print(f"  behind over {wish.seconds} s: p50 {at(behind, 0.5):.0f} ms, p99 {at(behind, 0.99):.0f} ms, ", end="")
+    for name, tiles in (("a socket each", apart), ("one socket", together)):
+        shown, told, came = (
+            [one[step] for one in tiles if one[step] is not None] for step in ("first", "told", "came")
+        )
+        print(
+            f"{wish.tiles} tiles at once, {wish.walls} times, {name}: {len(tiles) - len(shown)} without a picture; ",
+            end="",
+        )
+        print(f"first picture p50 {at(shown, 0.5):.0f} ms, p99 {at(shown, 0.99):.0f} ms, ", end="")
+        print(f"of it p50 until told {at(told, 0.5):.0f} ms, until bytes {at(came, 0.5):.0f} ms")
+    print(f"behind over {wish.seconds} s: p50 {at(behind, 0.5):.0f} ms, p99 {at(behind, 0.99):.0f} ms, ", end="")
     drawn, dropped = (sum(tile[name] for tile in seen) for name in ("drawn", "dropped"))
     skipped = sum(tile["skipped"] for tile in seen)
     print(f"{drawn} pictures drawn, {dropped} dropped by the browser, {skipped} ms skipped")
@@ -188,6 +202,7 @@ def main():
     asked.add_argument("--tiles", type=int, default=16)
     asked.add_argument("--seconds", type=float, default=30)
     asked.add_argument("--looks", type=int, default=10)
+    asked.add_argument("--walls", type=int, default=5)
     wish = asked.parse_args()
     with tempfile.TemporaryDirectory(prefix="sq-") as name:
         folder = Path(name)

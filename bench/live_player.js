@@ -1,9 +1,34 @@
 // A player of a few lines for bench/live.py: MediaSource fed by a WebSocket of ours or by the peer's HTTP; what it saw.
-// look({socket} | {http, codec}, seconds) -> {open, told, came, first, behind[], skipped, dark, drawn, dropped}; seconds 0: the first picture.
+// look({socket} | {wall, camera} | {http, codec}, seconds) -> {told, came, first, behind[], skipped, dark, drawn, dropped}; seconds 0: the first picture.
+// One socket for all tiles, as the console has it: wall(url) -> (camera, hear) -> leave.
+window.wall = (url) => {
+	const socket = new WebSocket(url);
+	const views = new Map();
+	socket.binaryType = 'arraybuffer';
+	socket.onmessage = ({ data }) => {
+		if (typeof data === 'string') {
+			const word = JSON.parse(data);
+			views.get(word.view)?.(word);
+		} else views.get(new DataView(data).getUint32(0))?.(new Uint8Array(data, 4));
+	};
+	let last = 0;
+	return (camera, hear) => {
+		const view = ++last;
+		views.set(view, hear);
+		const ask = () => socket.send(JSON.stringify({ view, camera, purpose: 'duty' }));
+		if (socket.readyState === 1) ask();
+		else socket.addEventListener('open', ask);
+		return () => {
+			views.delete(view);
+			socket.send(JSON.stringify({ view, leave: true }));
+			if (!views.size) socket.close();
+		};
+	};
+};
 window.look = (open, seconds) =>
 	new Promise((done) => {
 		const began = performance.now();
-		const said = { open: null, told: null, came: null, first: null, behind: [], skipped: 0, dark: 0, drawn: 0, dropped: 0 };
+		const said = { told: null, came: null, first: null, behind: [], skipped: 0, dark: 0, drawn: 0, dropped: 0 };
 		const source = new MediaSource();
 		const video = Object.assign(document.createElement('video'), { muted: true, autoplay: true, width: 240 });
 		const queue = [];
@@ -67,25 +92,26 @@ window.look = (open, seconds) =>
 		video.requestVideoFrameCallback(drawn);
 		if (seconds > 0) setTimeout(finish, seconds * 1000);
 
-		if (open.socket) {
+		function hear(data) {
+			if (data instanceof Uint8Array) {
+				said.came ??= performance.now() - began; // the init segment, and with it the pictures
+				return put(data);
+			}
+			said.told ??= performance.now() - began;
+			if (data.init) set(data.init.codec);
+			if (data.skipped) said.skipped += data.skipped;
+			if (data.dark) said.dark++;
+			if (data.closed) {
+				said.closed = `${data.closed} ${JSON.stringify(data.fields)}`;
+				if (said.first === null) finish();
+			}
+		}
+		if (open.wall) end = open.wall(open.camera, hear);
+		else if (open.socket) {
 			const socket = new WebSocket(open.socket);
 			socket.binaryType = 'arraybuffer';
-			socket.onopen = () => (said.open = performance.now() - began);
-			socket.onmessage = ({ data }) => {
-				if (typeof data !== 'string') {
-					if (said.told !== null) said.came ??= performance.now() - began; // the init segment, and with it the pictures
-					return put(new Uint8Array(data));
-				}
-				said.told ??= performance.now() - began;
-				const word = JSON.parse(data);
-				if (word.init) set(word.init.codec);
-				if (word.skipped) said.skipped += word.skipped;
-				if (word.dark) said.dark++;
-			};
-			socket.onclose = (event) => {
-				said.closed = `${event.code} ${event.reason}`;
-				if (said.first === null) finish();
-			};
+			socket.onmessage = ({ data }) => hear(typeof data === 'string' ? JSON.parse(data) : new Uint8Array(data));
+			socket.onclose = (event) => hear({ closed: event.code, fields: event.reason });
 			end = () => {
 				socket.onclose = null;
 				socket.close();
