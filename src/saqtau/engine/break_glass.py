@@ -12,10 +12,11 @@ from saqtau.desks.oversight.rules import broken
 from saqtau.engine import store
 from saqtau.engine.access import must_hold
 from saqtau.engine.chain import EVERYWHERE
-from saqtau.engine.exports import REASON, Subject
+from saqtau.engine.exports import Subject
 from saqtau.engine.failures import refusals
 from saqtau.engine.reading import regions_of
 from saqtau.engine.store import Outcome, see
+from saqtau.engine.wishes import REASON
 from saqtau.kernel.access import Action, Grant
 from saqtau.kernel.clock import Instant
 from saqtau.kernel.desk import Desks

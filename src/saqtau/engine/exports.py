@@ -18,24 +18,29 @@ from saqtau.engine.failures import refusals
 from saqtau.engine.items import COLUMNS
 from saqtau.engine.reading import regions_of
 from saqtau.engine.store import see
+from saqtau.engine.wishes import (
+    LISTED,
+    Of,
+    WishLine,
+    check_words,
+    columns,
+    line_of,
+    must_cover,
+    must_refuse,
+    signed_states,
+    unknown,
+    write_agreement,
+    write_refusal,
+    write_wish,
+)
 from saqtau.kernel.access import Action, Grant
 from saqtau.kernel.clock import Instant
 from saqtau.kernel.errors import Kind, Refused
 from saqtau.kernel.item import Item
 from saqtau.kernel.sensitive import Sensitive, sensitive
-from saqtau.kernel.two_people import Signature, Standing, Wish, agree, covers, may_fetch, refuse, standing_at
+from saqtau.kernel.two_people import Standing
 
-LISTED: Final = 200
-RECIPIENT: Final = (2, 120)
-REASON: Final = (10, 300)
-WHY_NOT: Final = (3, 300)
-
-_COLUMNS: Final = """
-    w.id, w.item, w.region, w.sensitive, w.asked_by, w.asked_role, w.asked_at, w.purpose, w.case_number, w.recipient,
-    w.reason, w.standing, w.entry, w.closed_by, w.closed_at, w.closed_why,
-    (select coalesce(json_agg(json_build_object('by', s.signer, 'role', s.role, 'at', s.at, 'entry', s.entry)
-        order by s.at), '[]') from signature s where s.kind = 'export' and s.wish = w.id) as signatures
-"""
+_COLUMNS: Final = f"w.item, {columns(Of.ITEM)}"
 _ONE: Final = f"select {_COLUMNS} from export_wish w where w.id = $1"  # noqa: S608 - constant
 _ALL: Final = f"""
     select {_COLUMNS} from export_wish w where $1::text is null or w.item = $1
@@ -53,27 +58,10 @@ _PICTURES: Final = """
 """
 
 
-class ExportLine(msgspec.Struct, frozen=True):
+class ExportLine(WishLine, frozen=True, kw_only=True):
     """A wish to export an item, and where it is. Nothing of what is in the item."""
 
-    id: str
     item: str
-    region: int
-    sensitive: frozenset[Sensitive]
-    asked_by: str
-    asked_role: str
-    asked_at: Instant
-    purpose: str
-    case: str
-    recipient: str
-    reason: str
-    standing: Standing
-    entry: str
-    closed_by: str | None
-    closed_at: Instant | None
-    closed_why: str | None
-    signatures: tuple[Signature, ...]
-    fetchable: bool = False
 
 
 class Asked(msgspec.Struct, frozen=True):
@@ -116,30 +104,20 @@ async def subject_of(pool: Any, item_id: str) -> Subject:
     return Subject(one.id, one.region, one.unit, sensitive(*family), one.opened)
 
 
-def check_words(recipient: str, reason: str) -> None:
-    """Raises Refused(INVALID) naming `recipient` or `reason`."""
-    for field, text, (least, most) in (("recipient", recipient, RECIPIENT), ("reason", reason, REASON)):
-        if not least <= len(text.strip()) or len(text) > most:
-            raise Refused(Kind.INVALID, f"{field}: {least} to {most} letters", **{field: "length"})
-
-
 async def ask_export(
     grant: Grant, pool: Any, name: str, subject: Subject, recipient: str, reason: str, now: Instant
 ) -> ExportLine:
     """Ask for an export under this id. Raises Refused: DENIED, INVALID, CONFLICT (`export`: one waits), UNAVAILABLE."""
     must_hold(grant, now, Action.REQUEST_EXPORT, named=subject.item)
     check_words(recipient, reason)
-    viewer, request = grant.viewer, grant.request
+    wish = {
+        "id": name, "item": subject.item, "region": subject.region, "sensitive": sorted(subject.sensitive),
+        "recipient": recipient, "reason": reason,
+    }  # fmt: skip
     with refusals():
         async with pool.acquire() as pg, pg.transaction():
-            await see(pg, regions_of(viewer))
-            await pg.execute(
-                """insert into export_wish (id, item, region, sensitive, asked_by, asked_role, asked_at, purpose,
-                       case_number, recipient, reason, entry)
-                   values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)""",
-                name, subject.item, subject.region, sorted(subject.sensitive), viewer.id, viewer.role, now,
-                request.purpose.value, request.case or "", recipient, reason, grant.entry,
-            )  # fmt: skip
+            await see(pg, regions_of(grant.viewer))
+            await write_wish(pg, Of.ITEM, wish, grant, now)
             return await _load(pg, name, now)
 
 
@@ -169,50 +147,26 @@ async def sign_export(grant: Grant, pool: Any, name: str, now: Instant) -> Expor
     Raises Refused as `agree`, CONFLICT (`content`: another agreed to what it was before), NOT_FOUND, UNAVAILABLE.
     """
     must_hold(grant, now, Action.APPROVE_EXPORT, named=name)
-    viewer = grant.viewer
     with refusals():
         async with pool.acquire() as pg, pg.transaction():
-            await see(pg, regions_of(viewer))
+            await see(pg, regions_of(grant.viewer))
             line = await _load(pg, name, now, lock=True)
             # what it concerns may have changed since it was asked for: the item as it is now decides
             found = await find_now(pg, line)
-            wish = msgspec.structs.replace(_wish(line), sensitive=found.concerns)
-            agreed = agree(wish, Signature(viewer.id, viewer.role, now, grant.entry))
+            await write_agreement(pg, Of.ITEM, line, found.concerns, found.state, grant, now)
             if not found.agreed:
                 raise _changed(line)
-            await pg.execute(
-                """insert into signature (kind, wish, signer, role, at, entry, state)
-                   values ('export', $1, $2, $3, $4, $5, $6)""",
-                name, viewer.id, viewer.role, now, grant.entry, found.state,
-            )  # fmt: skip
-            await pg.execute(
-                "update export_wish set standing = $2, sensitive = $3 where id = $1",
-                name, agreed.standing.value, sorted(found.concerns),
-            )  # fmt: skip
             return await _load(pg, name, now)
 
 
 async def refuse_export(grant: Grant, pool: Any, name: str, why: str, now: Instant) -> ExportLine:
     """Say no; who asked may take it back. Raises Refused: CONFLICT, DENIED, INVALID (`why`), NOT_FOUND, UNAVAILABLE."""
-    must_hold(grant, now, Action.APPROVE_EXPORT, Action.REQUEST_EXPORT)
-    least, most = WHY_NOT
-    if not least <= len(why.strip()) or len(why) > most:
-        raise Refused(Kind.INVALID, f"why not: {least} to {most} letters", why="length")
-    viewer = grant.viewer
+    must_refuse(grant, why, now)
     with refusals():
         async with pool.acquire() as pg, pg.transaction():
-            await see(pg, regions_of(viewer))
+            await see(pg, regions_of(grant.viewer))
             line = await _load(pg, name, now, lock=True)
-            if grant.request.action is Action.REQUEST_EXPORT and line.asked_by != viewer.id:
-                raise Refused(Kind.DENIED, "only who asked takes it back", actor="not_yours")
-            if grant.request.object not in {name, line.item}:
-                raise Refused(Kind.DENIED, "the grant is for another object", grant="other_object")
-            refuse(_wish(line), viewer.id, now)
-            await pg.execute(
-                """update export_wish set standing = 'refused', closed_by = $2, closed_at = $3, closed_why = $4
-                   where id = $1""",
-                name, viewer.id, now, why,
-            )  # fmt: skip
+            await write_refusal(pg, Of.ITEM, line, why, grant, now, about={name, line.item})
             return await _load(pg, name, now)
 
 
@@ -233,8 +187,7 @@ async def find_now(pg: Any, line: ExportLine) -> Now:
     leaving = sorted((kin.id, kin.rev) for kin in family if one.id in {kin.id, kin.parent})
     pictures = await pg.fetch(_PICTURES, [name for name, _ in leaving])
     state = hashlib.sha256(msgspec.json.encode([leaving, [list(row) for row in pictures]])).digest()
-    signed = await pg.fetch("select state from signature where kind = 'export' and wish = $1", line.id)
-    agreed = all(row["state"] == state for row in signed)
+    agreed = all(signed == state for signed in await signed_states(pg, Of.ITEM, line))
     return Now(line.sensitive | sensitive(*family), state, agreed)
 
 
@@ -245,9 +198,7 @@ async def find_agreed(pg: Any, line: ExportLine, *, changed: bool = False) -> No
     NOT_FOUND.
     """
     now = await find_now(pg, line)
-    if not covers(line.signatures, now.concerns):
-        named = ", ".join(sorted(now.concerns))
-        raise Refused(Kind.CONFLICT, f"it concerns {named}, and no prosecutor agreed", prosecutor="not_agreed")
+    must_cover(line, now.concerns)
     if not (now.agreed or changed):
         raise _changed(line)
     return now
@@ -264,23 +215,9 @@ async def _family(pg: Any, one: Item) -> list[Item]:
 async def _load(pg: Any, name: str, now: Instant, *, lock: bool = False) -> ExportLine:
     row = await pg.fetchrow(f"{_ONE} for update of w" if lock else _ONE, name)
     if row is None:
-        raise Refused(Kind.NOT_FOUND, f"there is no export {name}", export="unknown")
+        raise unknown(name)
     return _line(row, now)
 
 
 def _line(row: Any, now: Instant) -> ExportLine:
-    line = ExportLine(
-        row["id"], row["item"], row["region"], frozenset(map(Sensitive, row["sensitive"])), row["asked_by"],
-        row["asked_role"], row["asked_at"], row["purpose"], row["case_number"], row["recipient"], row["reason"],
-        Standing(row["standing"]), row["entry"], row["closed_by"], row["closed_at"], row["closed_why"],
-        msgspec.json.decode(row["signatures"], type=tuple[Signature, ...]),
-    )  # fmt: skip
-    wish = _wish(line)
-    return msgspec.structs.replace(line, standing=standing_at(wish, now), fetchable=may_fetch(wish, now))
-
-
-def _wish(line: ExportLine) -> Wish:
-    return Wish(
-        asked_by=line.asked_by, asked_at=line.asked_at, standing=line.standing, sensitive=line.sensitive,
-        signatures=line.signatures,
-    )  # fmt: skip
+    return line_of(ExportLine, row, now, item=row["item"])

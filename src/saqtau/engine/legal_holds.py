@@ -12,13 +12,14 @@ import msgspec
 from saqtau.engine.access import must_hold
 from saqtau.engine.chain import EVERYWHERE
 from saqtau.engine.custody import entries_about, open_entries, place_of
-from saqtau.engine.exports import REASON, subject_of
+from saqtau.engine.exports import subject_of
 from saqtau.engine.failures import refusals
 from saqtau.engine.holds import MOST, lift_hold, place_hold, take_turn
 from saqtau.engine.keys import Keys
 from saqtau.engine.ledger import Ledger
 from saqtau.engine.reading import regions_of
 from saqtau.engine.store import see
+from saqtau.engine.wishes import REASON
 from saqtau.kernel.access import Action, Grant
 from saqtau.kernel.clock import Clock, Instant
 from saqtau.kernel.errors import Kind, Refused

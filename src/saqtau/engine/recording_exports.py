@@ -11,17 +11,31 @@ import msgspec
 
 from saqtau.engine.access import must_hold
 from saqtau.engine.chain import EVERYWHERE
-from saqtau.engine.exports import LISTED, WHY_NOT, check_words
 from saqtau.engine.failures import refusals
 from saqtau.engine.reading import regions_of
 from saqtau.engine.store import see
 from saqtau.engine.video_reading import CameraPlace
+from saqtau.engine.wishes import (
+    LISTED,
+    Of,
+    WishLine,
+    check_words,
+    columns,
+    line_of,
+    must_cover,
+    must_refuse,
+    signed_states,
+    unknown,
+    write_agreement,
+    write_refusal,
+    write_wish,
+)
 from saqtau.kernel.access import Action, Grant
 from saqtau.kernel.clock import DAY, Instant
 from saqtau.kernel.errors import Kind, Refused
 from saqtau.kernel.register import PlaceKind
 from saqtau.kernel.sensitive import Sensitive, sensitive_of
-from saqtau.kernel.two_people import Signature, Standing, Wish, agree, covers, may_fetch, refuse, standing_at
+from saqtau.kernel.two_people import Standing
 
 LONGEST: Final = DAY
 """Of one wish."""
@@ -30,13 +44,10 @@ LONGEST_REDACTED: Final = 10 * 60_000
 MOST_KEPT: Final = 200
 """Places at which the subject of a redacted copy is shown."""
 
-_COLUMNS: Final = """
-    w.id, w.camera, w.region, w.began, w.ended, w.redaction, w.sensitive, w.asked_by, w.asked_role, w.asked_at,
-    w.purpose, w.case_number, w.recipient, w.reason, w.standing, w.entry, w.closed_by, w.closed_at, w.closed_why,
-    (select coalesce(json_agg(json_build_object('by', s.signer, 'role', s.role, 'at', s.at, 'entry', s.entry)
-        order by s.at), '[]') from signature s where s.kind = 'recording' and s.wish = w.id) as signatures,
+_COLUMNS: Final = f"""
+    w.camera, w.began, w.ended, w.redaction, {columns(Of.RECORDING)},
     (select d.sha256 from recording_draft d where d.wish = w.id) as draft, c.name, c.place
-"""
+"""  # noqa: S608 - constants of ours
 _FROM: Final = "from recording_wish w join video_camera c on c.id = w.camera"
 _ONE: Final = f"select {_COLUMNS} {_FROM} where w.id = $1"
 _ALL: Final = f"""
@@ -58,37 +69,20 @@ class Keep(msgspec.Struct, frozen=True, array_like=True):
     bottom: float
 
 
-class RecordingLine(msgspec.Struct, frozen=True):
+class RecordingLine(WishLine, frozen=True, kw_only=True):
     """A wish to export a recording, and where it is. Nothing of what it shows.
 
     redacted: everybody but the subject is blurred; draft: the SHA-256 of that copy, once it is made.
     """
 
-    id: str
     camera: str
     name: str
     place: PlaceKind
-    region: int
     began: Instant
     ended: Instant
     redacted: bool
     keep: tuple[Keep, ...]
     draft: str | None
-    sensitive: frozenset[Sensitive]
-    asked_by: str
-    asked_role: str
-    asked_at: Instant
-    purpose: str
-    case: str
-    recipient: str
-    reason: str
-    standing: Standing
-    entry: str
-    closed_by: str | None
-    closed_at: Instant | None
-    closed_why: str | None
-    signatures: tuple[Signature, ...]
-    fetchable: bool = False
 
     @property
     def state(self) -> bytes:
@@ -147,23 +141,19 @@ async def ask_recording(
     """
     must_hold(grant, now, Action.REQUEST_EXPORT, named=place.id)
     check_wanted(wanted, now)
-    viewer, request = grant.viewer, grant.request
+    wish = {
+        "id": name, "camera": place.id, "region": place.region, "sensitive": sorted(place.sensitive),
+        "began": wanted.began, "ended": wanted.ended, "recipient": wanted.recipient, "reason": wanted.reason,
+        "redaction": None if wanted.keep is None else msgspec.json.encode(wanted.keep).decode(),
+    }  # fmt: skip
     with refusals():
         async with pool.acquire() as pg, pg.transaction():
-            await see(pg, regions_of(viewer))
+            await see(pg, regions_of(grant.viewer))
             found = await pg.fetchrow(_ANYTHING, place.id, wanted.began, wanted.ended)
             if not found["kept"]:
                 told = "only gaps: the timeline says why" if found["gap"] else "nothing"
                 raise Refused(Kind.NOT_FOUND, f"{place.id}: of this time there is {told}", recording="none")
-            keep = None if wanted.keep is None else msgspec.json.encode(wanted.keep).decode()
-            await pg.execute(
-                """insert into recording_wish (id, camera, region, began, ended, redaction, sensitive, asked_by,
-                       asked_role, asked_at, purpose, case_number, recipient, reason, entry)
-                   values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)""",
-                name, place.id, place.region, wanted.began, wanted.ended, keep, sorted(place.sensitive), viewer.id,
-                viewer.role, now, request.purpose.value, request.case or "", wanted.recipient, wanted.reason,
-                grant.entry,
-            )  # fmt: skip
+            await write_wish(pg, Of.RECORDING, wish, grant, now)
             return await _load(pg, name, now)
 
 
@@ -207,18 +197,7 @@ async def sign_recording(grant: Grant, pool: Any, name: str, now: Instant) -> Re
             line = await _load(pg, name, now, lock=True)
             if line.redacted:
                 await _must_have_seen(pg, line, viewer.id)
-            concerns = _concerns(line)
-            wish = msgspec.structs.replace(_wish(line), sensitive=concerns)
-            agreed = agree(wish, Signature(viewer.id, viewer.role, now, grant.entry))
-            await pg.execute(
-                """insert into signature (kind, wish, signer, role, at, entry, state)
-                   values ('recording', $1, $2, $3, $4, $5, $6)""",
-                name, viewer.id, viewer.role, now, grant.entry, line.state,
-            )  # fmt: skip
-            await pg.execute(
-                "update recording_wish set standing = $2, sensitive = $3 where id = $1",
-                name, agreed.standing.value, sorted(concerns),
-            )  # fmt: skip
+            await write_agreement(pg, Of.RECORDING, line, _concerns(line), line.state, grant, now)
             return await _load(pg, name, now)
 
 
@@ -232,25 +211,12 @@ async def _must_have_seen(pg: Any, line: RecordingLine, viewer: str) -> None:
 
 async def refuse_recording(grant: Grant, pool: Any, name: str, why: str, now: Instant) -> RecordingLine:
     """Say no; who asked may take it back. Raises Refused: CONFLICT, DENIED, INVALID (`why`), NOT_FOUND, UNAVAILABLE."""
-    must_hold(grant, now, Action.APPROVE_EXPORT, Action.REQUEST_EXPORT)
-    least, most = WHY_NOT
-    if not least <= len(why.strip()) or len(why) > most:
-        raise Refused(Kind.INVALID, f"why not: {least} to {most} letters", why="length")
-    viewer = grant.viewer
+    must_refuse(grant, why, now)
     with refusals():
         async with pool.acquire() as pg, pg.transaction():
-            await see(pg, regions_of(viewer))
+            await see(pg, regions_of(grant.viewer))
             line = await _load(pg, name, now, lock=True)
-            if grant.request.action is Action.REQUEST_EXPORT and line.asked_by != viewer.id:
-                raise Refused(Kind.DENIED, "only who asked takes it back", actor="not_yours")
-            if grant.request.object != name:
-                raise Refused(Kind.DENIED, "the grant is for another object", grant="other_object")
-            refuse(_wish(line), viewer.id, now)
-            await pg.execute(
-                """update recording_wish set standing = 'refused', closed_by = $2, closed_at = $3, closed_why = $4
-                   where id = $1""",
-                name, viewer.id, now, why,
-            )  # fmt: skip
+            await write_refusal(pg, Of.RECORDING, line, why, grant, now, about={name})
             return await _load(pg, name, now)
 
 
@@ -261,12 +227,9 @@ async def find_agreed(pg: Any, line: RecordingLine) -> frozenset[Sensitive]:
     redacted copy is not the one that was agreed to).
     """
     concerns = _concerns(line)
-    if not covers(line.signatures, concerns):
-        named = ", ".join(sorted(concerns))
-        raise Refused(Kind.CONFLICT, f"it concerns {named}, and no prosecutor agreed", prosecutor="not_agreed")
-    for row in await pg.fetch("select state from signature where kind = 'recording' and wish = $1", line.id):
-        if row["state"] != line.state:
-            raise Refused(Kind.CONFLICT, "it is not what was agreed to; it is asked for anew", content="changed")
+    must_cover(line, concerns)
+    if any(signed != line.state for signed in await signed_states(pg, Of.RECORDING, line)):
+        raise Refused(Kind.CONFLICT, "it is not what was agreed to; it is asked for anew", content="changed")
     return concerns
 
 
@@ -278,29 +241,15 @@ def _concerns(line: RecordingLine) -> frozenset[Sensitive]:
 async def _load(pg: Any, name: str, now: Instant, *, lock: bool = False) -> RecordingLine:
     row = await pg.fetchrow(f"{_ONE} for update of w" if lock else _ONE, name)
     if row is None:
-        raise Refused(Kind.NOT_FOUND, f"there is no export {name}", export="unknown")
+        raise unknown(name)
     return _line(row, now)
 
 
 def _line(row: Any, now: Instant) -> RecordingLine:
     keep = row["redaction"]
-    line = RecordingLine(
-        id=row["id"], camera=row["camera"], name=row["name"], place=PlaceKind(row["place"]), region=row["region"],
+    return line_of(
+        RecordingLine, row, now, camera=row["camera"], name=row["name"], place=PlaceKind(row["place"]),
         began=row["began"], ended=row["ended"], redacted=keep is not None,
         keep=() if keep is None else msgspec.json.decode(keep, type=tuple[Keep, ...]),
         draft=None if row["draft"] is None else row["draft"].hex(),
-        sensitive=frozenset(map(Sensitive, row["sensitive"])), asked_by=row["asked_by"], asked_role=row["asked_role"],
-        asked_at=row["asked_at"], purpose=row["purpose"], case=row["case_number"], recipient=row["recipient"],
-        reason=row["reason"], standing=Standing(row["standing"]), entry=row["entry"], closed_by=row["closed_by"],
-        closed_at=row["closed_at"], closed_why=row["closed_why"],
-        signatures=msgspec.json.decode(row["signatures"], type=tuple[Signature, ...]),
-    )  # fmt: skip
-    wish = _wish(line)
-    return msgspec.structs.replace(line, standing=standing_at(wish, now), fetchable=may_fetch(wish, now))
-
-
-def _wish(line: RecordingLine) -> Wish:
-    return Wish(
-        asked_by=line.asked_by, asked_at=line.asked_at, standing=line.standing, sensitive=line.sensitive,
-        signatures=line.signatures,
     )  # fmt: skip

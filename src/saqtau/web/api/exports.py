@@ -14,7 +14,6 @@ from saqtau.engine.exports import (
     Asked,
     ExportLine,
     ask_export,
-    check_words,
     find_export,
     read_export,
     read_exports,
@@ -23,6 +22,7 @@ from saqtau.engine.exports import (
     subject_of,
 )
 from saqtau.engine.ledger_read import Proofs
+from saqtau.engine.wishes import check_words
 from saqtau.kernel.access import AccessRequest, Action, CaseNumber, Grant, Purpose
 from saqtau.policies import texts
 from saqtau.web.answers import answers
