@@ -57,6 +57,7 @@ DRAFTERS = {
     "engine/forgetting.py": "a key that was destroyed",
     "engine/holds.py": "holds",
     "engine/picture_entries.py": "pictures, in the log of evidence",
+    "engine/card_entering.py": "what was fetched from a camera's card, in the log of evidence",
     "engine/recording_minutes.py": "what the cameras of a site recorded in a minute, in the log of evidence",
     "engine/video_retention.py": "recordings whose days were over, in the log of evidence",
     "engine/video_health.py": "cameras that were covered, turned, are well again, in the log of evidence",

@@ -11,7 +11,10 @@ from pathlib import Path
 from random import Random
 
 from saqtau.devices import source
+from saqtau.devices.onvif.card import find_card
+from saqtau.devices.rtsp.replay import replay
 from saqtau.engine import postgres
+from saqtau.engine.card_fetching import Fetching, Place
 from saqtau.engine.keys import Keys, Signers
 from saqtau.engine.ledger import Ledger
 from saqtau.engine.postgres import WORKER
@@ -48,6 +51,18 @@ async def play(camera, on_units):
     await source.play(camera.address, credentials=None, audio=camera.audio, clock=now, on_units=on_units, silence=2.0)
 
 
+async def find(camera, began, ended):
+    """As the recorder's process finds what a camera stored."""
+    card = await find_card(camera.back_fill, None, now, began, ended)
+    return Place(card.address, card.clock)
+
+
+async def play_again(camera, address, began, ended, on_units):
+    """As the recorder's process fetches it."""
+    del camera
+    await replay(address, began, ended, credentials=None, clock=now, on_units=on_units, silence=2.0)
+
+
 def quickly(_tries, _random):
     """A pause that tests have time for."""
     return 0.2
@@ -61,7 +76,8 @@ async def recording(database, folder, *, index=0, count=1, budget=None, folders=
     ledger = Ledger(ledger_pool, Signers("test", bytes(32)), Keys(Path(folder) / "keys"), now, secrets.token_bytes)
     volumes = Volumes([Volume(one, budget) for one in folders or [Path(folder) / "video"]], now)
     leases = Leases(Path(folder) / "locks", index, count)
-    recorder = Recorder(pool, ledger, leases, volumes, play, pause, now, ids, Random(1), live=live)
+    fetching = Fetching(pool, ledger, volumes, find, play_again, now, settled=500)
+    recorder = Recorder(pool, ledger, leases, volumes, play, pause, now, ids, Random(1), live=live, fetching=fetching)
     stop = asyncio.Event()
     running = asyncio.create_task(recorder.run(stop))
     try:

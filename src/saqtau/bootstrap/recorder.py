@@ -10,6 +10,7 @@ from random import SystemRandom
 import structlog
 from prometheus_client import REGISTRY, write_to_textfile
 
+from saqtau.bootstrap.cards import fetching_of
 from saqtau.bootstrap.ground import Ground, ids, now
 from saqtau.config import parse_bytes
 from saqtau.devices import source
@@ -79,13 +80,17 @@ async def record(ground: Ground, shard: int, stop: asyncio.Event) -> None:
     await live.start()
     leases = Leases(ground.place.run / "recording", shard, settings.processes)
     random = SystemRandom()
-    recorder = Recorder(pool, ledger, leases, volumes_of(ground), play, source.pause, now, ids, random, live=live)
+    volumes = volumes_of(ground)
+    fetching = fetching_of(pool, ledger, volumes, lambda camera: credentials_of(ground, camera), trust)
+    recorder = Recorder(
+        pool, ledger, leases, volumes, play, source.pause, now, ids, random, live=live, fetching=fetching
+    )
 
     async def tell() -> None:
         name = f"metrics-{os.getpid()}.prom"
         await asyncio.to_thread(write_to_textfile, str(ground.place.run / name), REGISTRY)
 
-    log.info("recorder begins", shard=shard, volumes=[str(Path(one)) for one in volumes_of(ground).all])
+    log.info("recorder begins", shard=shard, volumes=[str(Path(one)) for one in volumes.all])
     await asyncio.gather(recorder.run(stop), every(10.0, "metrics", tell, stop))
     await live.stop()
     await ledger.close()

@@ -14,6 +14,7 @@ from typing import Any, Final
 import structlog
 from prometheus_client import Counter, Gauge
 
+from saqtau.engine.card_fetching import Fetching
 from saqtau.engine.failures import is_passing, refusals, told
 from saqtau.engine.forgetting import is_vouched
 from saqtau.engine.ledger import Draft, Ledger
@@ -76,6 +77,7 @@ class Recorder:
     """Records the cameras of its partitions until stopped.
 
     pool: asyncpg, as saqtau_worker. shard: this process and how many there are; the first does what one must do alone.
+    fetching: what cameras stored themselves during a gap; None: it is not asked for.
     """
 
     def __init__(
@@ -91,6 +93,7 @@ class Recorder:
         random: Random,
         *,
         live: Live | None = None,
+        fetching: Fetching | None = None,
     ) -> None:
         self._pool = pool
         self._ledger = ledger
@@ -102,6 +105,7 @@ class Recorder:
         self._ids = ids
         self._random = random
         self._live = live
+        self._fetching = fetching
         self._register: dict[str, VideoCamera] = {}
         self._retired: dict[str, VideoCamera] = {}
         self._revision = -1
@@ -131,6 +135,7 @@ class Recorder:
             every(5.0, "volumes", self._weigh, stop),
             every(30.0, "volumes' state", self._tell_volumes, stop),
             every(60.0, "retention", self._forget, stop),
+            every(2.0, "cards", self._fetch, stop),
         ]
         try:
             await asyncio.gather(*chores)
@@ -193,6 +198,8 @@ class Recorder:
         leaving = [self._ours.pop(code) for code in codes]
         if not leaving:
             return
+        if self._fetching is not None:
+            await self._fetching.leave([one.camera.id for one in leaving])
         for one in leaving:
             if one.task is not None:
                 one.task.cancel()
@@ -375,6 +382,10 @@ class Recorder:
                 log.warning("minutes are entered, and not found again by their place", error=refused.message)
             for _ in part:
                 self._leaves.popleft()
+
+    async def _fetch(self) -> None:
+        if self._fetching is not None and self._volumes.folders:
+            await self._fetching.round({code: one.camera for code, one in self._ours.items()})
 
     async def _weigh(self) -> None:
         await self._volumes.weigh(self._pool)

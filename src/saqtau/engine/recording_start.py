@@ -51,10 +51,11 @@ class Start(msgspec.Struct, frozen=True):
     gaps: tuple[NamedGap, ...] = ()
 
 
-def find_start(camera: str, head: Head | None, folders: Sequence[Path], now: Instant) -> Start:
+def find_start(camera: str, head: Head | None, folders: Sequence[Path], now: Instant, *, lasting: bool = True) -> Start:
     """Where the chain of a camera goes on. It reads files: call it in a thread. Raises OSError.
 
     head: what the index knows. folders: of the volumes that are there. now: until when an unended file's gap lasts.
+    lasting: False of a chain that is not written all the time (what was fetched from a card): there is no such gap.
     """
     floor = 0 if head is None else head.last + 1 if head.closed else head.first
     paths = sorted(
@@ -65,7 +66,7 @@ def find_start(camera: str, head: Head | None, folders: Sequence[Path], now: Ins
     for place, path in enumerate(paths):
         try:
             known = (head.last, head.chain) if head is not None and first_of(path) == head.first <= head.last else None
-            segment = repair(path, now, goes_on=place + 1 < len(paths), known=known)
+            segment = repair(path, now, goes_on=not lasting or place + 1 < len(paths), known=known)
             if segment is None:
                 continue
             links += scan(path, followed=False).links

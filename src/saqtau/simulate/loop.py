@@ -21,7 +21,8 @@ from urllib.parse import urlsplit
 
 from saqtau.devices.rtsp.auth import Login
 from saqtau.devices.rtsp.messages import parse_head, request
-from saqtau.kernel.clock import Clock
+from saqtau.kernel.clock import Clock, Instant
+from saqtau.simulate.card import Card, CardService, Stored, card_service
 from saqtau.simulate.clip import SCENES, Clip, Sound, scene, sender_report, sound
 from saqtau.simulate.loop_session import Session
 from saqtau.video.access_unit import VIDEO_CLOCK, AudioCodec
@@ -31,6 +32,8 @@ MOST_STREAMS = 5_000
 REPORT_EACH = 2.0  # s between sender reports
 BACKLOG = 1_000
 DEFAULT_PORT = 554
+REPLAY = "replay/"
+"""Paths below which the card of a camera is played: `replay/<path of the camera>`."""
 DIGESTS = ("SHA-256", "MD5")
 
 
@@ -49,6 +52,7 @@ class Stream:
         self.login: Login | None = None
         self.lost = 0
         self.sent = 0  # pictures, this camera's life long
+        self.card: Card | None = None
         self._clock, self._random = clock, random
         self._losing, self._share = 0, 0.0
         self._following: Clip | None = None
@@ -90,6 +94,26 @@ class Stream:
         """Connections are let in again."""
         self.unplugged = False
 
+    def store(self) -> Card:
+        """From now on a card in the camera stores every picture, also while nobody looks and no plug is in."""
+        if self.card is None:
+            self.card = Card()
+            if self._timer is None:
+                self._begin()
+        return self.card
+
+    @property
+    def time(self) -> Instant:
+        """What this camera's clock says."""
+        return Instant(self._clock() + self.skew)
+
+    def switch_off(self) -> None:
+        """It stores no more: its power is gone."""
+        self.unplug()
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
     @property
     def viewers(self) -> int:
         """Connections that play this stream."""
@@ -109,7 +133,7 @@ class Stream:
     def leave(self, session: Session) -> None:
         """Send no more."""
         self._sessions.discard(session)
-        if not self._sessions and self._timer is not None:
+        if not self._sessions and self._timer is not None and self.card is None:
             self._timer.cancel()
             self._timer = None
 
@@ -132,7 +156,9 @@ class Stream:
             self._following = None
             self._picture = self._clip_began = round(at * clip.fps)
             index = 0
-        if not self.silent:
+        if self.card is not None:
+            self.card.pictures.append(Stored(self.time, clip, index))
+        if not self.silent and self._sessions:
             self._send(clip, index)
         self._picture += 1
         self._timer = loop.call_at(self._origin + float(self._picture / clip.fps), self._tick)
@@ -215,6 +241,9 @@ class Loop:
         self.requests: Counter[str] = Counter()
         self.connections = 0
         self.port, self.scheme, self.host = 0, "rtsp", "127.0.0.1"
+        self.cards = CardService(
+            self.card, lambda path: self.address(f"{REPLAY}{path}"), lambda path: self.stream(path).time
+        )
         self.nonce = secrets.token_hex(16)
         self.numbers = count(1)
         self._clock, self._random = clock, random
@@ -223,6 +252,10 @@ class Loop:
     def address(self, path: str) -> str:
         """Where this camera is."""
         return f"{self.scheme}://{self.host}:{self.port}/{path}"
+
+    def service(self, path: str) -> str:
+        """The ONVIF device service of a camera with a card."""
+        return f"{self.cards.origin}/{path}"
 
     def stream(self, path: str) -> Stream:
         """The camera behind a path. Raises KeyError for an unknown scene, and when there are too many cameras."""
@@ -239,19 +272,27 @@ class Loop:
             self._streams[key] = found
         return found
 
+    def card(self, path: str) -> Card | None:
+        """The card of the camera behind a path; None without one, or while its plug is out."""
+        found = self._streams.get(path)
+        return None if found is None or found.unplugged else found.card
+
     def close(self) -> None:
         """Break every connection."""
         for stream in self._streams.values():
-            stream.unplug()
+            stream.switch_off()
 
 
 @asynccontextmanager
 async def serving(
     clips: Mapping[str, Clip] | None = None, *, clock: Clock, random: Random | None = None, host: str = "127.0.0.1",
     port: int = 0, tls: ssl.SSLContext | None = None, login: Login | None = None, basic: bool = False,
-    digests: tuple[str, ...] = DIGESTS, patience: float = 60.0, commanded: bool = False,
+    digests: tuple[str, ...] = DIGESTS, patience: float = 60.0, commanded: bool = False, cards: int = 0,
 ) -> AsyncIterator[Loop]:  # fmt: skip
-    """A server on `host` until the block is left; `port` 0 takes a free one. Raises OSError when the port is taken."""
+    """A server on `host` until the block is left; `port` 0 takes a free one. cards: the port of their ONVIF services.
+
+    Raises OSError when a port is taken.
+    """
     server = Loop(
         clips or {name: scene(name) for name in SCENES}, clock=clock, random=random or Random(1),  # noqa: S311 - a simulation
         login=login, basic=basic, digests=digests, patience=patience, commanded=commanded,
@@ -261,7 +302,8 @@ async def serving(
     server.host, server.port = host, listening.sockets[0].getsockname()[1]
     server.scheme = "rtsps" if tls else "rtsp"
     try:
-        yield server
+        async with card_service(server.cards, host, cards):
+            yield server
     finally:
         listening.close()
         server.close()

@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 from saqtau.devices.rtsp.auth import Challenge, Login, answer
 from saqtau.devices.rtsp.messages import LARGEST_HEAD, Head, parse_head, reply
 from saqtau.kernel.errors import Refused
+from saqtau.simulate.card import asked_range, play_card
 from saqtau.video.access_unit import AudioCodec, Codec
 from saqtau.video.nal import nal_type
 
@@ -32,6 +33,7 @@ class Session(asyncio.Protocol):
         self._stream: Stream | None = None
         self._transport: asyncio.Transport
         self._expiry: asyncio.TimerHandle | None = None
+        self._replaying: asyncio.Task[None] | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """A client is there."""
@@ -49,6 +51,8 @@ class Session(asyncio.Protocol):
             self._stream.leave(self)
         if self._expiry is not None:
             self._expiry.cancel()
+        if self._replaying is not None:
+            self._replaying.cancel()
         self._stream, self.playing = None, False
 
     def abort(self) -> None:
@@ -106,6 +110,8 @@ class Session(asyncio.Protocol):
             self._stay()
             return
         path = urlsplit(address).path.strip("/").partition("/track=")[0]
+        stored = path.startswith("replay/")
+        path = path.removeprefix("replay/")
         try:
             stream = self._server.stream(path)
         except KeyError:
@@ -123,9 +129,11 @@ class Session(asyncio.Protocol):
         match method:
             case "DESCRIBE":
                 headers = {"Content-Base": address.rstrip("/") + "/", "Content-Type": "application/sdp"}
-                self._say(head, 200, "OK", headers, describe(stream).encode())
+                self._say(head, 200, "OK", headers, describe(stream, sound=not stored).encode())
             case "SETUP":
                 self._set_up(head, address, session)
+            case "PLAY" if stored:
+                self._replay(head, session, stream)
             case "PLAY":
                 headers = {**session, "Range": "npt=0.000-"}
                 headers["RTP-Info"] = f"url={address};seq={stream.number};rtptime={stream.timestamp}"
@@ -152,6 +160,33 @@ class Session(asyncio.Protocol):
         self.channels = (self.channels[0], channel) if address.endswith("track=1") else (channel, self.channels[1])
         transport = f"RTP/AVP/TCP;unicast;interleaved={asked[1]}-{asked[2]}"
         self._say(head, 200, "OK", {**session, "Transport": transport})
+
+    def _replay(self, head: Head, session: dict[str, str], stream: "Stream") -> None:
+        """ONVIF Streaming 6: only with its feature named, and for a time that the card has something of."""
+        asked, card = asked_range(head.get("range")), stream.card
+        if "onvif-replay" not in head.get("require"):
+            self._say(head, 551, "Option not supported")
+        elif card is None or asked is None or not card.within(*asked):
+            self._say(head, 457, "Invalid Range")
+        else:
+            self._say(head, 200, "OK", session)
+            self._stay()
+            self._replaying = asyncio.create_task(
+                play_card(card, *asked, self.channels[0], self._pour, self.abort), name="replay"
+            )
+
+    async def _drained(self) -> None:
+        """Wait until the client has read most of it."""
+        most = MOST_WAITING // 4
+        while self._transport.get_write_buffer_size() > most and not self._transport.is_closing():  # noqa: ASYNC110 - a simulation
+            await asyncio.sleep(0.01)
+
+    async def _pour(self, wire: bytes) -> bool:
+        await self._drained()
+        if self._transport.is_closing():
+            return False
+        self._transport.write(wire)
+        return True
 
     def _command(self, head: Head, body: bytes, stream: "Stream") -> None:
         command = _COMMAND.fullmatch(body.decode("latin-1"))
@@ -197,7 +232,7 @@ class Session(asyncio.Protocol):
         return told["response"] == given.get("response")
 
 
-def describe(stream: "Stream") -> str:
+def describe(stream: "Stream", *, sound: bool = True) -> str:
     """The session description of a stream."""
     parameters = stream.clip.parameters
     sets = [b64encode(one).decode() for one in parameters.sets]
@@ -216,7 +251,7 @@ def describe(stream: "Stream") -> str:
     ]  # fmt: skip
     if formats:
         lines.append(f"a=fmtp:96 {';'.join(formats)}")
-    if stream.sound is not None:
+    if sound and stream.sound is not None:
         audio = stream.sound.audio
         lines += ["m=audio 0 RTP/AVP 97", "a=control:track=1"]
         if audio.codec is AudioCodec.AAC:

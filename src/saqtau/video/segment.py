@@ -205,7 +205,9 @@ def _head(data: Windows, size: int, path: Path) -> tuple[SegmentNote, int, int]:
                 note = msgspec.json.decode(data.read(box.start + 24, box.size - 24), type=SegmentNote)
             except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
                 break
-            if note.v != 1 or len(note.previous) != 64 or note.first < 0 or not note.previous.isalnum():
+            if note.v != (1 if note.card is None else 2) or note.first < 0:
+                break
+            if len(note.previous) != 64 or not note.previous.isalnum():
                 break
             tracks = data.read(0, box.start) != NO_TRACKS
             return note, box.start if tracks else 0, box.start + box.size

@@ -28,8 +28,23 @@ SHORTEST, LONGEST = 60, 300
 """Seconds after which a file ends at the next key picture: by camera, so that not all end at once."""
 
 
-class SegmentNote(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """The `uuid` box SEGMENT behind `moov`: what the file is part of. `previous`: the chain before it, hexadecimal."""
+class FromCard(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Of a file that was fetched from the camera's own memory: when, which gap it fills, how far off its clock was.
+
+    clock: milliseconds the device's clock was ahead of ours when it was asked. The times of the pictures are the
+    device's less that, never those of their coming.
+    """
+
+    fetched: Instant
+    clock: int
+    gap: str
+
+
+class SegmentNote(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
+    """The `uuid` box SEGMENT behind `moov`: what the file is part of. `previous`: the chain before it, hexadecimal.
+
+    v is 2 where `card` is there, and 1 else.
+    """
 
     v: int
     camera: str
@@ -38,6 +53,7 @@ class SegmentNote(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     previous: str
     began: Instant
     source_clock: SourceClock | None
+    card: FromCard | None = None
 
 
 class CloseNote(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

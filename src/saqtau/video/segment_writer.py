@@ -14,6 +14,7 @@ from saqtau.video.fragment import Fragment, Link
 from saqtau.video.segment_file import (
     LARGEST,
     LARGEST_WITHOUT_KEY,
+    FromCard,
     Segment,
     SegmentNote,
     Tally,
@@ -41,12 +42,15 @@ class SegmentWriter:
     """Writes the links of one camera, file after file. One at a time has a file: a lock says so.
 
     seq, chain: of the next link, and of the one before it. After an OSError nothing of the link is in the file, and
-    `seq` tells the `Fragmenter` where to go on.
+    `seq` tells the `Fragmenter` where to go on. card: the links were fetched from the camera's own memory.
     """
 
-    def __init__(self, folder: Path, camera: str, place: str, *, seq: int = 0, chain: bytes = START) -> None:
+    def __init__(
+        self, folder: Path, camera: str, place: str, *, seq: int = 0, chain: bytes = START,
+        card: FromCard | None = None,
+    ) -> None:  # fmt: skip
         self.folder, self.camera, self.place = folder, camera, place
-        self.seq, self.chain = seq, chain
+        self.seq, self.chain, self._card = seq, chain, card
         self._parameters: Parameters | None = None
         self._period = period(camera)
         self._file = -1
@@ -116,7 +120,8 @@ class SegmentWriter:
                     Kind.CONFLICT, f"camera {self.camera}: pictures without parameters", segment="video.parameters"
                 )
             source = item.source
-        note = SegmentNote(1, self.camera, self.place, item.seq, self.chain.hex(), item.at, source)
+        version = 1 if self._card is None else 2
+        note = SegmentNote(version, self.camera, self.place, item.seq, self.chain.hex(), item.at, source, self._card)
         head, path = head_bytes(note, self._parameters), path_of(self.folder, self.camera, item.seq, item.at)
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._file = os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR | os.O_APPEND | os.O_CLOEXEC, 0o600)

@@ -90,7 +90,7 @@ async def describe(service: str, credentials: str | None, clock: Clock) -> Descr
     Raises `Refused`: `device="address"`, `"unreachable"` (also: no ONVIF there), `"denied"` or `"broken"`.
     """
     async with asking(service, credentials) as device:
-        drift = await _drift(device, clock)
+        drift = await drift_of(device, clock)
         # before the map of services: a device that denies us tells so here
         told = await device.get_device_information()
         services = await device.get_services()
@@ -111,7 +111,7 @@ async def describe(service: str, credentials: str | None, clock: Clock) -> Descr
 async def clock_drift(service: str, credentials: str | None, clock: Clock) -> int | None:
     """Milliseconds the device's clock is ahead of ours, to the second. Raises as `describe`."""
     async with asking(service, credentials) as device:
-        return await _drift(device, clock)
+        return await drift_of(device, clock)
 
 
 async def snapshot(service: str, credentials: str | None, token: str) -> bytes:
@@ -182,7 +182,8 @@ async def asking(
         ) from error
 
 
-async def _drift(device: AsyncOnvifClient, clock: Clock) -> int | None:
+async def drift_of(device: AsyncOnvifClient, clock: Clock) -> int | None:
+    """Milliseconds its clock is ahead of ours, to the second; None: it tells no time."""
     asked = clock()
     told = (await device.get_system_date_time()).get("UTCDateTime")
     answered = clock()
@@ -207,7 +208,7 @@ async def _profile(device: AsyncOnvifClient, told: Mapping[str, Any], service: s
     coder = told.get("video_encoder")
     coder = coder if isinstance(coder, Mapping) else {}
     try:
-        address = _plain(str(await device.get_stream_uri(profile_token=token)), service)
+        address = own_address(str(await device.get_stream_uri(profile_token=token)), service)
     except (OnvifFaultError, OnvifOperationNotSupportedError):
         address = None  # a profile without pictures
     return Profile(
@@ -221,7 +222,7 @@ async def _profile(device: AsyncOnvifClient, told: Mapping[str, Any], service: s
     )
 
 
-def _plain(address: str, service: str) -> str | None:
+def own_address(address: str, service: str) -> str | None:
     """The address on the device itself, without a password; None when it is none."""
     try:
         parts, host = urlsplit(address), urlsplit(service).hostname or ""

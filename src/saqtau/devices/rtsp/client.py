@@ -3,6 +3,7 @@
 import asyncio
 import ssl
 from collections.abc import Callable, Mapping
+from types import MappingProxyType
 from typing import Never
 from urllib.parse import SplitResult, urlsplit
 
@@ -29,10 +30,10 @@ async def play(
     """As `source.play`."""
     login = parse_login(credentials) if credentials is not None else None
     for _ in range(REDIRECTS + 1):
-        place = _place(address)
-        connection = await _connect(place, login, clock, on_units, trust)
+        place = place_of(address)
+        connection = await connect(place, login, clock, on_units, trust)
         try:
-            base, description = await _describe(connection, address)
+            base, description = await describe(connection, address)
             if isinstance(description, str):
                 address = _redirected(place, description)
                 continue
@@ -44,7 +45,8 @@ async def play(
     raise Refused(Kind.INVALID, f"{place.hostname}: sends from place to place", stream="not_found")
 
 
-def _place(address: str) -> SplitResult:
+def place_of(address: str) -> SplitResult:
+    """Where a camera is. Raises Refused(stream="address")."""
     try:
         place = urlsplit(address)
         port = place.port
@@ -57,16 +59,17 @@ def _place(address: str) -> SplitResult:
 
 def _redirected(place: SplitResult, target: str) -> str:
     """Where a camera sends us. Only to another path of itself: a camera must not choose whom we talk to."""
-    other = _place(target)
+    other = place_of(target)
     if (other.scheme, other.hostname) != (place.scheme, place.hostname):
         raise Refused(Kind.DENIED, f"{place.hostname} sends to another machine: not followed", stream="denied")
     return target
 
 
-async def _connect(
+async def connect(
     place: SplitResult, login: Login | None, clock: Clock, on_units: Callable[[list[Unit]], None],
     trust: ssl.SSLContext | None,
 ) -> Connection:  # fmt: skip
+    """A connection. Raises Refused(stream="unreachable"|"denied")."""
     loop, host = asyncio.get_running_loop(), place.hostname or ""
     secure = (trust or ssl.create_default_context()) if place.scheme == "rtsps" else None
     try:
@@ -86,35 +89,37 @@ async def _connect(
     return connection
 
 
-async def _describe(connection: Connection, address: str) -> tuple[str, Description | str]:
+async def describe(
+    connection: Connection, address: str, headers: Mapping[str, str] = MappingProxyType({})
+) -> tuple[str, Description | str]:
     """The base of the controls and what is offered, or where the camera sends us instead."""
     options = await connection.ask("OPTIONS", address, {})
     connection.methods = {one.strip().upper() for one in options.head.get("public").split(",")}
-    reply = await connection.ask("DESCRIBE", address, {"Accept": "application/sdp"})
+    reply = await connection.ask("DESCRIBE", address, {"Accept": "application/sdp", **headers})
     if reply.status in {301, 302, 303, 305} and (target := reply.head.get("location")):
         return address, target
-    _accepted(reply, "DESCRIBE")
+    accepted(reply, "DESCRIBE")
     base = reply.head.get("content-base") or reply.head.get("content-location") or address
     return base, parse_description(reply.body.decode("utf-8", "replace"))
 
 
 async def _play(connection: Connection, base: str, offered: Description, *, audio: bool, silence: float) -> Never:
     heard, video = offered.heard if audio else None, offered.video
-    reply = await connection.ask("SETUP", control_address(base, video.control), {"Transport": _transport(0)})
-    _accepted(reply, "SETUP")
-    session, lives = _session(reply)
-    channel = _channel(reply, 0)
+    reply = await connection.ask("SETUP", control_address(base, video.control), {"Transport": transport_of(0)})
+    accepted(reply, "SETUP")
+    session, lives = session_of(reply)
+    channel = channel_of(reply, 0)
     if heard is not None:
-        headers = {"Transport": _transport(2), "Session": session}
+        headers = {"Transport": transport_of(2), "Session": session}
         reply = await connection.ask("SETUP", control_address(base, heard.control), headers)
         if reply.status != 200:
             heard = None  # pictures without sound are better than none
     track = VideoTrack(video.codec, video.sets, heard.audio if heard else None)
     sound = SoundTrack(heard) if heard else None
-    connection.tracks(channel, track, _channel(reply, 2) if heard else None, sound)
+    connection.tracks(channel, track, channel_of(reply, 2) if heard else None, sound)
     headers = {"Session": session, "Range": "npt=0.000-"}
     whole = control_address(base, offered.control)
-    _accepted(await connection.ask("PLAY", whole, headers), "PLAY")
+    accepted(await connection.ask("PLAY", whole, headers), "PLAY")
     connection.leaving = ("TEARDOWN", whole, {"Session": session})
     method = "GET_PARAMETER" if "GET_PARAMETER" in connection.methods else "OPTIONS"
     await _stay(connection, track, (method, whole, {"Session": session}), lives, silence)
@@ -145,7 +150,8 @@ async def _stay(
             connection.report()
 
 
-def _accepted(reply: Reply, method: str) -> None:
+def accepted(reply: Reply, method: str) -> None:
+    """Raises Refused unless the camera said yes."""
     if reply.status == 200:
         return
     kind, word = {
@@ -158,11 +164,12 @@ def _accepted(reply: Reply, method: str) -> None:
     raise Refused(kind, f"{method}: {reply.status} {reply.head.first[2][:80]}", stream=word)
 
 
-def _transport(channel: int) -> str:
+def transport_of(channel: int) -> str:
+    """What is asked for: packets between the messages, on this channel and the next."""
     return f"RTP/AVP/TCP;unicast;interleaved={channel}-{channel + 1}"
 
 
-def _channel(reply: Reply, asked: int) -> int:
+def channel_of(reply: Reply, asked: int) -> int:
     """The channel the camera chose; `asked` where it does not say."""
     for part in reply.head.get("transport").split(";"):
         name, _, value = part.partition("=")
@@ -172,7 +179,7 @@ def _channel(reply: Reply, asked: int) -> int:
     return asked
 
 
-def _session(reply: Reply) -> tuple[str, float]:
+def session_of(reply: Reply) -> tuple[str, float]:
     """The session and how many seconds it lives without a request of ours."""
     name, *parameters = reply.head.get("session").split(";")
     for parameter in parameters:

@@ -54,6 +54,7 @@ class Connection(asyncio.BufferedProtocol):
     """A camera's connection. Raises only from `ask` and `broken`; `on_units` is called from the reading itself.
 
     methods: what the camera says it can. leaving: the request that says goodbye, once there is something to leave.
+    held: nothing is read for the moment.
     """
 
     def __init__(self, login: Login | None, clock: Clock, on_units: Callable[[list[Unit]], None]) -> None:
@@ -73,6 +74,7 @@ class Connection(asyncio.BufferedProtocol):
         self._sound: SoundTrack | None = None
         self._video_channel = self._sound_channel = -1
         self._ssrc = secrets.randbits(32)
+        self.held = False
 
     def tracks(self, channel: int, video: VideoTrack, sound_channel: int | None, sound: SoundTrack | None) -> None:
         """From now on packets of these channels belong to these tracks."""
@@ -128,6 +130,19 @@ class Connection(asyncio.BufferedProtocol):
         await asyncio.wait({self._ended}, timeout=within)
         if self._ended.done():
             self._ended.result()
+
+    def hold(self, seconds: float) -> None:
+        """Read nothing for so long; what comes waits at the camera's."""
+        if self._transport is None or self._transport.is_closing() or self.held:
+            return
+        self.held = True
+        self._transport.pause_reading()
+        asyncio.get_running_loop().call_later(seconds, self._go_on)
+
+    def _go_on(self) -> None:
+        self.held = False
+        if self._transport is not None and not self._transport.is_closing():
+            self._transport.resume_reading()
 
     def report(self) -> None:
         """Tell the camera that we are there and what we miss."""

@@ -65,6 +65,23 @@ class Told(msgspec.Struct, frozen=True):
     cameras: tuple[Line, ...]
 
 
+class FetchedLine(msgspec.Struct, frozen=True):
+    """A file that was fetched from a camera's own memory."""
+
+    camera: Code
+    began: Count
+    ended: Count
+    fetched: Count
+
+
+class FetchedTold(msgspec.Struct, frozen=True):
+    """What was fetched from the memories of a site's cameras after a gap; `at` is when it was entered."""
+
+    at: Count
+    site: Code
+    cameras: tuple[FetchedLine, ...]
+
+
 class Health(msgspec.Struct, frozen=True):
     """A change of how a camera is."""
 
@@ -220,6 +237,9 @@ class _Counter:
                 self._changes.setdefault(change.camera, []).append(change)
                 self._site.setdefault(change.camera, change.site)
             return
+        if record.get("kind") == "card":
+            self._fetched(index, msgspec.convert(record, FetchedTold))
+            return
         told = msgspec.convert(record, Told)
         if not 0 < told.until - told.at <= LONGEST:
             raise msgspec.ValidationError(f"a minute from {told.at} to {told.until}")
@@ -232,6 +252,14 @@ class _Counter:
             if self._only is None or line.camera == self._only:
                 self._site[line.camera] = told.site
                 self._add(told, line)
+
+    def _fetched(self, index: int, told: FetchedTold) -> None:
+        """Pictures out of a camera's memory make no minute recorded; none is entered before it was taken."""
+        for line in told.cameras:
+            if line.ended > told.at or line.fetched > told.at:
+                at = spell_time(Instant(told.at))
+                what = f"{line.camera}: pictures are said to be fetched before they were taken, at {at}"
+                self.findings.append(Finding(f"entry {index}", what))
 
     def _wanted(self, camera: str, at: int) -> bool:
         inside = (self._lower is None or at >= self._lower) and (self._upper is None or at < self._upper)
