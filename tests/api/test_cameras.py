@@ -1,5 +1,7 @@
 """Cameras over the API: each sees those of his places and how they are, who looks, and an act on one is entered."""
 
+from contextlib import AsyncExitStack
+
 import pytest
 from tests.api.cameras import camera, closed_with, connect, hear, put_up, recording, written
 from tests.api.desks import open_hit
@@ -198,12 +200,10 @@ async def test_who_looks_is_seen_by_the_owner_and_the_overseer_but_the_overseer_
     async with recording(cameras, tmp_path) as recorder:
         recorder.write(cameras.parts.clock(), key=True)
         operator, prosecutor = await cameras.signed_in("operator"), await cameras.signed_in("prosecutor")
-        async with (
-            connect(cameras, operator, purpose="duty") as one,
-            connect(cameras, prosecutor, purpose="oversight") as other,
-        ):
-            await hear(one, 3)
-            await hear(other, 3)
+        async with AsyncExitStack() as looking:
+            # one after the other: who came first is told first
+            for client, purpose in ((operator, "duty"), (prosecutor, "oversight")):
+                await hear(await looking.enter_async_context(connect(cameras, client, purpose=purpose)), 3)
             told = {
                 who: [
                     (line["viewer"], line["role"], line["purpose"], line["kind"])
@@ -212,8 +212,8 @@ async def test_who_looks_is_seen_by_the_owner_and_the_overseer_but_the_overseer_
                 for who in ("duty", "auditor")
             }
             counts = {who: (await seen(cameras, who))["STREET"]["watchers"] for who in ("duty", "operator", "auditor")}
-    looking = ("operator", "operator", "duty", "live")
-    assert told == {"duty": [looking], "auditor": [looking, ("prosecutor", "prosecutor", "oversight", "live")]}
+    there = ("operator", "operator", "duty", "live")
+    assert told == {"duty": [there], "auditor": [there, ("prosecutor", "prosecutor", "oversight", "live")]}
     assert counts == {"duty": 1, "operator": None, "auditor": 2}
     after = await (await cameras.signed_in("auditor")).get("/api/cameras/STREET/watchers")
     assert after.json() == []
