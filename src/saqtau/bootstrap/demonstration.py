@@ -28,7 +28,7 @@ from saqtau.kernel.errors import Kind, Refused
 from saqtau.ledger.witness.loglist import LogList, compose_list
 from saqtau.simulate.city import make_city
 from saqtau.simulate.drive import Tablet, drive
-from saqtau.simulate.duty import CASES, SHIFTS, write_cases, write_shifts
+from saqtau.simulate.duty import CASES, NUMBERS, SHIFTS, write_cases, write_shifts
 from saqtau.simulate.files import REGISTERS, WATCHLIST, read_registers, write_registers
 from saqtau.simulate.pbf import write_pbf
 from saqtau.simulate.register import Account, Registers, draw_registers
@@ -246,6 +246,7 @@ async def accounts_told(ground: Ground) -> str:
         [
             "Accounts of the demonstration:",
             *lines,
+            f"The number of an open case, where a purpose asks for one: {NUMBERS[0]}",
             f"Code for the tablet of {patrol.name}: {made.code} (10 minutes; later the duty officer makes one).",
             "When its page asks for your location, refuse: the city drives your car.",
         ]
