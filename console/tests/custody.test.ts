@@ -3,6 +3,7 @@ import { darkOf, footageOf } from '../src/custody/footage';
 import { bySite, deskOf, lifeOf, LIVES, openingsFor, pageOf } from '../src/custody/lives';
 import { bars, DAY, dayStart, HOUR, missingRuns, runs, share, worstFirst } from '../src/custody/minutes';
 import { planOf, wedge } from '../src/custody/places';
+import { spanAround } from '../src/custody/span';
 import { fields, answer } from '../src/item/schema';
 import type { DeskSpec, ItemLine } from '../src/types';
 import type { VideoCamera } from '../src/video/ask';
@@ -114,4 +115,15 @@ test('an item about a camera is shown where its desk is, and to nobody who has n
 	expect(pageOf(['operator'], square)).toEqual(['room']);
 	expect(pageOf(['custody_supervisor'], square)).toBeNull();
 	expect(pageOf(['school_officer'], square)).toBeNull();
+});
+
+test('what is kept of a dark camera begins before it went dark, and a moment is kept with the half minute before it', () => {
+	const now = 1_795_000_000_500;
+	const minutes = 60_000;
+	const gap = { began: now - 60 * minutes, ended: now - 50 * minutes };
+	expect(spanAround(now - 5 * minutes, now, [gap], null)).toEqual({ began: 1_794_999_700_000 - 30_000, ended: 1_794_999_700_000 });
+	expect(spanAround(now - 55 * minutes, now, [gap], null)).toEqual({ began: 1_795_000_000_000 - 75 * minutes, ended: 1_795_000_000_000 - 50 * minutes });
+	const open = { began: now - 2 * minutes, ended: null };
+	expect(spanAround(now + 9_000, now, [gap, open], null)).toEqual({ began: 1_795_000_000_000 - 17 * minutes, ended: 1_795_000_000_000 });
+	expect(spanAround(now, now, [], now - 2 * minutes)).toEqual({ began: 1_795_000_000_000 - 17 * minutes, ended: 1_795_000_000_000 });
 });
