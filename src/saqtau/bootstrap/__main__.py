@@ -2,14 +2,21 @@
 
 import argparse
 import asyncio
+import atexit
+import os
 import signal
 import sys
+from functools import partial
 from pathlib import Path
+from typing import NoReturn
 
 import uvloop
 
 from saqtau.bootstrap import configured, logs
+from saqtau.bootstrap.exporting import leaving
 from saqtau.bootstrap.ground import Ground, stand
+from saqtau.engine.leaving_folder import EVERY, sweep
+from saqtau.engine.worker import every
 from saqtau.kernel.errors import Refused
 
 PARTS = ("intake", "web", "worker", "notary", "recorder", "cameras", "health", "simulate")
@@ -25,6 +32,19 @@ async def _run(part: str, ground: Ground, shard: int) -> None:
     loop = asyncio.get_running_loop()
     for wanted in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(wanted, stop.set)
+    emptying = asyncio.create_task(every(EVERY, "leaving", partial(_empty, ground), stop))
+    try:
+        await _serve(part, ground, shard, stop)
+    finally:
+        emptying.cancel()
+
+
+async def _empty(ground: Ground) -> None:
+    """Whichever part starts or runs takes away what a killed one left."""
+    await asyncio.to_thread(sweep, leaving(ground))
+
+
+async def _serve(part: str, ground: Ground, shard: int, stop: asyncio.Event) -> None:
     match part:
         case "intake":
             from saqtau.bootstrap.intake import take_in
@@ -69,6 +89,18 @@ def main() -> None:
         uvloop.run(_run(chosen.part, stand(configured(chosen.config, chosen.folder)), chosen.shard))
     except Refused as refusal:
         sys.exit(f"{chosen.part}: {refusal.message}")
+    be_gone()
+
+
+def be_gone() -> NoReturn:
+    """End this process, whose work is over and kept, without taking its memory apart.
+
+    That costs up to 0.4 s of a core a part: ten parts that stop together were killed in the middle of it.
+    """
+    atexit._run_exitfuncs()  # noqa: SLF001 - what libraries promised to do at the end; `os._exit` alone would not
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(0)
 
 
 if __name__ == "__main__":
