@@ -27,8 +27,8 @@ def copy(tmp_path_factory, signer):
     folder = tmp_path_factory.mktemp("copy")
     segments = record(folder, seconds=12)
     done = cut(segments, segments[0].began + 3_000, segments[0].began + 9_000)
-    write_signed(done, signer, {"export": "e1"}, "cam-1", folder / "film", folder / "copy.mp4")
-    assert not (folder / "film").exists()
+    with (folder / "film").open("x+b") as film, (folder / "copy.mp4").open("x+b") as out:
+        write_signed(done, signer, {"export": "e1"}, "cam-1", film, out)
     return folder / "copy.mp4", sum(part.frames for part in done.parts)
 
 

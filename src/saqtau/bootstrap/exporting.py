@@ -1,9 +1,9 @@
 """What packages of recordings are made with, out of the configuration."""
 
-import shutil
+from pathlib import Path
 
-from saqtau.bootstrap.ground import Ground
-from saqtau.engine.place import PRIVATE
+from saqtau.bootstrap.ground import Ground, ids
+from saqtau.engine import leaving_folder
 from saqtau.engine.recording_package import Exporting
 from saqtau.kernel.errors import Kind, Refused
 from saqtau.video.signed_copy import CopySigner, load_signer
@@ -11,11 +11,13 @@ from saqtau.video.signed_copy import CopySigner, load_signer
 
 def exporting_of(ground: Ground) -> Exporting:
     """Raises Refused(INVALID) naming `certificate` or `key`: nothing starts with a signer that cannot sign."""
-    scratch = ground.place.folder / "leaving"
-    if scratch.exists():  # what a process that was killed left there
-        shutil.rmtree(scratch)
-    scratch.mkdir(mode=PRIVATE)
-    return Exporting(scratch, ground.config.video.timestamp, _signer(ground))
+    signer = _signer(ground)
+    return Exporting(leaving_folder.claim(leaving(ground), ids), ground.config.video.timestamp, signer)
+
+
+def leaving(ground: Ground) -> Path:
+    """Where what leaves lies until it has left."""
+    return ground.place.folder / "leaving"
 
 
 def _signer(ground: Ground) -> CopySigner | None:

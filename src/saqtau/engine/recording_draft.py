@@ -6,10 +6,11 @@ import os
 import signal
 import sys
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from datetime import date
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, BinaryIO, Final
 
 import msgspec
 from cryptography.exceptions import InvalidTag
@@ -21,6 +22,7 @@ from saqtau.engine.blobs import Blobs
 from saqtau.engine.export_package import RETENTION
 from saqtau.engine.failures import refusals
 from saqtau.engine.keys import Keys
+from saqtau.engine.leaving_folder import nameless
 from saqtau.engine.ledger import day_of
 from saqtau.engine.reading import regions_of
 from saqtau.engine.recording_exports import RecordingLine
@@ -92,8 +94,7 @@ async def make_draft(grant: Grant, line: RecordingLine, using: Drafting) -> None
     done = await asyncio.to_thread(cut, segments, line.began, line.ended)
     if not any(part.init for part in done.parts):
         raise Refused(Kind.NOT_FOUND, f"{line.camera}: no picture of this time is there", recording="none")
-    with tempfile.TemporaryDirectory(prefix="redacted-", dir=using.scratch) as folder:
-        made, data = await _made(done, line, Path(folder))
+    made, data = await _made(done, line, using.scratch)
     first, last = done.parts[0], done.parts[-1]
     parent = {
         "camera": line.camera, "site": site, "first": first.first, "last": last.last, "previous": first.previous,
@@ -111,26 +112,39 @@ async def make_draft(grant: Grant, line: RecordingLine, using: Drafting) -> None
         )  # fmt: skip
 
 
-async def _made(done: Cut, line: RecordingLine, folder: Path) -> tuple[Made, bytes]:
-    """Redact in a process of its own: a decoder that a camera's bytes break takes nothing else with it."""
-    films = []
-    for number, source in enumerate(content.sources(done)):
-        if not source.init:
-            continue
-        path = folder / f"{number}.mp4"
-        await asyncio.to_thread(_copy, source, path)
-        films.append(Film(str(path), done.parts[number].shown - line.began))
-    shown = tuple(Shown(one.at - line.began, one.left, one.top, one.right, one.bottom) for one in line.keep)
-    order = Order(tuple(films), str(folder / "out.webm"), line.ended - line.began, shown)
-    (folder / "order.json").write_bytes(msgspec.json.encode(order))
+async def _made(done: Cut, line: RecordingLine, scratch: Path | None) -> tuple[Made, bytes]:
+    """Redact in a process of its own: a decoder that a camera's bytes break takes nothing else with it.
+
+    Neither what goes in nor what comes out has a name on the disk: when we are killed, the child is, and all is gone.
+    """
+    with ExitStack() as held:
+        films, given = [], list[int]()
+        for number, source in enumerate(content.sources(done)):
+            if not source.init:
+                continue
+            film = held.enter_context(nameless(scratch))
+            await asyncio.to_thread(_copy, source, film)
+            given.append(film.fileno())
+            films.append(Film(_path(film), done.parts[number].shown - line.began))
+        out = held.enter_context(nameless(scratch))
+        folder = held.enter_context(tempfile.TemporaryDirectory(prefix="redacted-", dir=scratch))
+        link = _named(out, folder)
+        shown = tuple(Shown(one.at - line.began, one.left, one.top, one.right, one.bottom) for one in line.keep)
+        order = Order(tuple(films), link, line.ended - line.began, shown)
+        made = await _ask(order, [*given, out.fileno()])
+        return made, await asyncio.to_thread(_whole, out)
+
+
+async def _ask(order: Order, given: Sequence[int]) -> Made:
+    """What the child made of an order. given: descriptors that it inherits."""
     process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "saqtau.video.redact", str(folder / "order.json"), stdin=asyncio.subprocess.DEVNULL,
-        stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.DEVNULL, start_new_session=True,
+        sys.executable, "-m", "saqtau.video.redact", "/dev/stdin", stdin=asyncio.subprocess.PIPE,
+        stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.DEVNULL, start_new_session=True, pass_fds=given,
         env={name: value for name, value in os.environ.items() if name in {"PATH", "PYTHONPATH", "LANG"}},
     )  # fmt: skip
     try:
         async with asyncio.timeout(PATIENCE):
-            said, _ = await process.communicate()
+            said, _ = await process.communicate(msgspec.json.encode(order))
     except TimeoutError:
         raise Refused(Kind.UNAVAILABLE, "the redacted copy takes too long", draft="too_slow") from None
     finally:
@@ -139,13 +153,29 @@ async def _made(done: Cut, line: RecordingLine, folder: Path) -> tuple[Made, byt
             await process.wait()
     if process.returncode != 0:
         raise Refused(Kind.INVALID, "the pictures of this time cannot be decoded", film="undecodable")
-    return msgspec.json.decode(said, type=Made), await asyncio.to_thread((folder / "out.webm").read_bytes)
+    return msgspec.json.decode(said, type=Made)
 
 
-def _copy(source: content.Source, path: Path) -> None:
-    with path.open("xb") as file:
-        for piece in source.streamed().pieces():
-            file.write(piece)
+def _named(file: BinaryIO, folder: str) -> str:
+    """A name for a file without one: the writer goes by the name's end. The link holds nothing."""
+    link = Path(folder, "out.webm")
+    link.symlink_to(_path(file))
+    return str(link)
+
+
+def _path(file: BinaryIO) -> str:
+    """How a child that inherits a file opens it."""
+    return f"/proc/self/fd/{file.fileno()}"
+
+
+def _copy(source: content.Source, film: BinaryIO) -> None:
+    film.writelines(source.streamed().pieces())
+    film.flush()
+
+
+def _whole(file: BinaryIO) -> bytes:
+    file.seek(0)
+    return file.read()
 
 
 async def open_draft(

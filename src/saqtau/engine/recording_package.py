@@ -7,11 +7,11 @@ A file that was changed on the disk leaves as it is, and the program inside name
 
 import asyncio
 import hashlib
-import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import date
+from functools import partial
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, BinaryIO, Final
 
 import httpx
 import msgspec
@@ -22,12 +22,14 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from saqtau.engine import recording_content as content
 from saqtau.engine.access import must_hold
 from saqtau.engine.blobs import Blobs
+from saqtau.engine.card_package import CardPart, gather_cards, streamed
 from saqtau.engine.chain import EVERYWHERE
 from saqtau.engine.custody import Chain, Opened, Place, open_entries, oversight_policy, place_of, prove, some_answer
 from saqtau.engine.entries import retention_of
 from saqtau.engine.export_package import PATIENCE, RETENTION
 from saqtau.engine.failures import refusals
 from saqtau.engine.keys import Keys
+from saqtau.engine.leaving_folder import nameless
 from saqtau.engine.ledger import ACCESS, Draft, Ledger, day_of
 from saqtau.engine.ledger_read import Proofs
 from saqtau.engine.policy_change import in_force
@@ -57,7 +59,7 @@ from saqtau.ledger.package import (
     stream,
 )
 from saqtau.ledger.sealing import seal, unseal
-from saqtau.video.export import Cut, cut, runs
+from saqtau.video.export import PIECE, Cut, cut, runs
 from saqtau.video.signed_copy import CopySigner, write_signed
 
 log = structlog.get_logger("saqtau.exports")
@@ -89,7 +91,7 @@ _LOOKED: Final = """
 class Exporting(msgspec.Struct, frozen=True):
     """What of the configuration packages of recordings are made with.
 
-    scratch: a folder that is nobody's but ours, for copies while they leave; None: the system's for temporary files.
+    scratch: a folder of this process (`leaving_folder`) for copies while they leave; None: the system's for such.
     authority: of time-stamps, its address. signer: of copies; without it none goes with a package.
     """
 
@@ -127,6 +129,7 @@ class _Core(msgspec.Struct, frozen=True):
     files: dict[str, bytes]
     sources: tuple[content.Source, ...]
     entries: tuple[str, ...]
+    cards: tuple[tuple[str, content.Source], ...] = ()  # each with the name of the list of its links
 
 
 class _Kept(msgspec.Struct, frozen=True):
@@ -183,16 +186,19 @@ async def _issue(grant: Grant, line: RecordingLine, using: Making, pg: Any, stan
     if line.redacted:
         copy = await open_draft(grant, pg, using.blobs, using.keys, line, now)
         found, heads, files = None, await _heads_of(grant, line, using, copy.parent, now), {content.REDACTED: copy.data}
+        cards = list[CardPart]()
     else:
         copy, files = None, {}
         found, heads = await _gather(grant, line, using, pg, now)
+        cards = await gather_cards(pg, line)
     policy, texts = await in_force(pg)
     files |= content.reading(line.redacted, texts, using.schema)
     rows = await pg.fetch(_LOOKED, line.camera, line.began, line.ended, now, LOOKS + 1)
     own = [line.entry, *(one.entry for one in line.signatures)]
     looks = [place for entry in [*(row[0] for row in rows[:LOOKS]), *own] if (place := place_of(entry)) is not None]
     this = place_of(grant.entry)
-    places = [one for one in dict.fromkeys([*(head.opened.place for head in heads), *looks]) if one != this]
+    minutes = [*(head.opened.place for head in heads), *(one.place for one in cards if one.place is not None)]
+    places = [one for one in dict.fromkeys([*minutes, *looks]) if one != this]
     opened = await open_entries(grant, using.pool, using.keys, places, now)
     if standing is PackageStanding.WITNESSED and not await _at_hand(using, opened):
         return
@@ -200,7 +206,7 @@ async def _issue(grant: Grant, line: RecordingLine, using: Making, pg: Any, stan
     said |= {"custody_whole": len(rows) <= LOOKS, "issued_at": now, **_parent(copy, line)}
     if using.exporting.authority is not None:
         said["timestamp"] = using.exporting.authority
-    video = () if found is None else (found[1],)
+    video = () if found is None else (found[1], *(one.recorded for one in cards))
     listed = manifest(line.id, standing, said, [place.entry for place in places], files, video)
     digest = hashlib.sha256(listed)
     record = {
@@ -212,7 +218,8 @@ async def _issue(grant: Grant, line: RecordingLine, using: Making, pg: Any, stan
     draft = Draft(ACCESS, line.region, LeafClass.EXPORT, retention_of(LeafClass.EXPORT), record, count)
     entry = (await using.ledger.append(draft)).entry
     lying = () if found is None else tuple(content.sources(found[0]))
-    core = _Core({**files, MANIFEST: listed}, lying, tuple(place.entry for place in places))
+    fetched = tuple((one.recorded.links, one.source) for one in cards)
+    core = _Core({**files, MANIFEST: listed}, lying, tuple(place.entry for place in places), fetched)
     day = day_of(now)
     kek = await asyncio.to_thread(using.keys.kek, RETENTION, day)
     key = using.random(32)
@@ -345,17 +352,15 @@ def _leaving(
 ) -> Leaving:
     parts = [source.streamed() for source in core.sources]
     if parts:
-        parts.append(content.listed(line.camera, core.sources))
+        parts += [content.listed(line.camera, core.sources), *streamed(core.cards)]
     files = {**core.files, **proofs}
     if using.exporting.signer is None or not parts:
         size, pieces = stream(files, parts)
         return Leaving(file_name(line.id, standing), standing, size, pieces, _nothing)
-    folder = tempfile.TemporaryDirectory(prefix="copies-", dir=using.exporting.scratch)
-    copies = _Copies(
-        line, core, hashlib.sha256(core.files[MANIFEST]).hexdigest(), using.exporting.signer, Path(folder.name)
-    )
+    manifested = hashlib.sha256(core.files[MANIFEST]).hexdigest()
+    copies = _Copies(line, core, manifested, using.exporting.signer, using.exporting.scratch)
     size, pieces = stream(files, parts, copies.make)
-    return Leaving(file_name(line.id, standing), standing, size, pieces, folder.cleanup)
+    return Leaving(file_name(line.id, standing), standing, size, pieces, copies.close)
 
 
 def _nothing() -> None:
@@ -363,29 +368,43 @@ def _nothing() -> None:
 
 
 class _Copies(msgspec.Struct, frozen=True):
-    """Signed copies, made when the originals have left. One that cannot be made is left out, and the log says why."""
+    """Signed copies, made when the originals have left. One that cannot be made is left out, and the log says why.
+
+    They have no names on the disk: `close` frees them, and so does the end of the process.
+    """
 
     line: RecordingLine
     core: _Core
     manifest: str
     signer: CopySigner
-    folder: Path
+    folder: Path | None
+    made: list[BinaryIO] = []
 
     def make(self) -> list[Streamed]:
         line, done = self.line, list[Streamed]()
         about = {"export": line.id, "camera": line.camera, "manifest_sha256": self.manifest}
         try:
             for number, run in enumerate(runs(content.film_of(line.camera, self.core.sources))):
-                out = self.folder / f"{number}.mp4"
-                size = write_signed(
-                    run, self.signer, about, f"{line.camera} {line.began}", out.with_suffix(".film"), out
-                )
-                source = content.Source(content.copy_name(line.camera, number), str(out), b"", 0, size)
-                done.append(source.streamed())
+                out = nameless(self.folder)
+                self.made.append(out)
+                with nameless(self.folder) as film:
+                    size = write_signed(run, self.signer, about, f"{line.camera} {line.began}", film, out)
+                done.append(Streamed(content.copy_name(line.camera, number), size, partial(_read, out)))
         except (OSError, Refused) as error:
             log.warning("no signed copy goes with a package", export=line.id, error=str(error))
             return []
         return done
+
+    def close(self) -> None:
+        """Free what was made."""
+        while self.made:
+            self.made.pop().close()
+
+
+def _read(file: BinaryIO) -> Iterator[bytes]:
+    file.seek(0)
+    while piece := file.read(PIECE):
+        yield piece
 
 
 def _key(keys: Keys, kept: _Kept) -> bytes:

@@ -5,8 +5,8 @@ less than the package it lies in: not that nothing was left out, nor that anybod
 """
 
 import json
-from pathlib import Path
-from typing import Any, Final
+import os
+from typing import Any, BinaryIO, Final
 
 import c2pa
 import msgspec
@@ -54,13 +54,14 @@ def load_signer(certificate: bytes, key: bytes) -> CopySigner:
     return CopySigner(certificate, key, algorithm)
 
 
-def write_signed(cut: Cut, signer: CopySigner, about: dict[str, Any], title: str, film: Path, out: Path) -> int:
-    """Write the film of a cut, then its signed copy to `out`; bytes of that. `film` is for use in between, and goes.
+def write_signed(cut: Cut, signer: CopySigner, about: dict[str, Any], title: str, film: BinaryIO, out: BinaryIO) -> int:
+    """Write the film of a cut, then its signed copy to `out`; bytes of that. `film` is for use in between.
 
+    Both are empty files, open for reading and writing.
     about: what the copy says of itself, JSON. Raises Refused as `write_mp4`, UNAVAILABLE (`copy`: not signed), OSError.
     """
-    with film.open("xb") as file:
-        write_mp4(cut, file)
+    write_mp4(cut, film)
+    film.seek(0)
     manifest = {
         "title": title,
         "format": MEDIA,
@@ -75,15 +76,8 @@ def write_signed(cut: Cut, signer: CopySigner, about: dict[str, Any], title: str
     }
     try:
         info = c2pa.C2paSignerInfo(signer.algorithm.encode(), signer.certificate, signer.key, None)
-        with (
-            c2pa.Signer.from_info(info) as by,
-            c2pa.Builder(json.dumps(manifest)) as builder,
-            film.open("rb") as source,
-            out.open("x+b") as written,
-        ):
-            builder.sign(by, MEDIA, source, written)
+        with c2pa.Signer.from_info(info) as by, c2pa.Builder(json.dumps(manifest)) as builder:
+            builder.sign(by, MEDIA, film, out)
     except c2pa.C2paError as error:
         raise Refused(Kind.UNAVAILABLE, f"the copy cannot be signed: {error}", copy="not_signed") from error
-    finally:
-        film.unlink(missing_ok=True)
-    return out.stat().st_size
+    return out.seek(0, os.SEEK_END)
