@@ -1,7 +1,8 @@
 """Kill -9 of the recorder at random moments: what is lost of each stream, beside ffmpeg that writes plain MP4.
 
-The recorder runs as a process of its own against our looping server and is killed with SIGKILL. Lost is the time from
-the end of the last whole fragment on disk to the kill. Every file must be read by ffprobe, every chain must follow, and
+The recorder runs as a process of its own against our looping server and is killed with SIGKILL. Lost is, by the clock,
+the time from the end of the last whole fragment on disk to the kill; and by pictures, what the server had sent by then
+(40 ms each) and ffprobe does not find in the files. Every file must be read by ffprobe, every chain must follow, and
 the time until the next recorder's first picture must stand in a gap.
 
     python bench/kills.py [--kills 100] [--streams 8]
@@ -10,6 +11,7 @@ the time until the next recorder's first picture must stand in a gap.
 import argparse
 import asyncio
 import contextlib
+import os
 import random
 import shutil
 import signal
@@ -46,31 +48,39 @@ def newest(folder, code):
     return None
 
 
-def is_read(path):
-    """Whether ffprobe reads it without a word."""
+def read_by_peer(path):
+    """Pictures that ffprobe finds in a file; None when it says a word of it."""
+    asked = ["ffprobe", "-v", "error", "-count_packets", "-select_streams", "v", "-of", "csv=p=0"]
     found = subprocess.run(
-        ["ffprobe", "-v", "error", "-show_entries", "format=duration", path],
-        capture_output=True, text=True, check=False,
-    )  # fmt: skip
-    return found.returncode == 0 and not found.stderr
+        [*asked, "-show_entries", "stream=nb_read_packets", path], capture_output=True, text=True, check=False
+    )
+    told = found.stdout.strip().rstrip(",")
+    return None if found.returncode or found.stderr else int(told or 0)  # a file of gaps has no pictures
 
 
-async def ours(database, folder, codes, kills, chance):
-    """Milliseconds lost of each stream at each kill, and files that ffprobe did not read."""
-    lost, unread = [], 0
+async def ours(server, database, folder, codes, kills, chance):
+    """(ms lost by the clock, pictures lost) of each stream at each kill, and files that ffprobe did not read."""
+    lost, missed, unread = [], [], 0
+    read = dict.fromkeys(codes, 0)  # files looked at
     for number in range(kills):
+        sent = {code: server.stream(f"street/{code}").sent for code in codes}
         with recorder_process(database, folder) as process:
             began = now()
             await until(lambda began=began: all((newest(folder, code) or 0) > began for code in codes), patience=120)
             await asyncio.sleep(chance.uniform(0, 1.0))
             killed = now()
             process.send_signal(signal.SIGKILL)
-            process.wait()
+            process.wait()  # nothing is sent meanwhile: the server is on this loop
         lost += [max(killed - newest(folder, code), 0) for code in codes]
-        unread += sum(not is_read(files_from(folder / "video", code, 0)[-1]) for code in codes)
+        for code in codes:
+            paths = files_from(folder / "video", code, 0)
+            found = [read_by_peer(path) for path in paths[read[code] :]]
+            unread += found.count(None)
+            missed.append(server.stream(f"street/{code}").sent - sent[code] - sum(one or 0 for one in found))
+            read[code] = len(paths)
         print(f"\r  kill {number + 1}", end="", flush=True)
     print()
-    return lost, unread
+    return lost, missed, unread
 
 
 async def plain(server, folder, kills, chance):
@@ -98,7 +108,7 @@ async def plain(server, folder, kills, chance):
 
 
 async def measure(database, folder, asked):
-    """(ms lost of ours, files not read, ms unaccounted for, ms lost of the peer)."""
+    """(ms and pictures lost of ours, files not read, ms unaccounted for, ms lost of the peer)."""
     chance = random.Random(1)
     pg = await postgres.connect(database, WORKER)
     await pg.execute("insert into site values ('s1', 'Site', 3, 51, 71)")
@@ -106,7 +116,7 @@ async def measure(database, folder, asked):
         codes = [f"c{number}" for number in range(asked.streams)]
         for code in codes:
             await add_camera(pg, camera_at(code, server.address(f"street/{code}")), "bench", now())
-        lost, unread = await ours(database, folder, codes, asked.kills, chance)
+        lost, missed, unread = await ours(server, database, folder, codes, asked.kills, chance)
         for code in codes:
             find_start(code, None, [folder / "video"], now())
         missing = sum(unaccounted(chained(folder, code)) for code in codes)
@@ -114,7 +124,7 @@ async def measure(database, folder, asked):
         found = shutil.which("ffmpeg") and asked.plain
         peer = await plain(server, folder / "plain", asked.plain, chance) if found else []
     await pg.close()
-    return lost, unread, missing, peer
+    return lost, missed, unread, missing, peer
 
 
 def main():
@@ -125,10 +135,14 @@ def main():
     parser.add_argument("--plain", type=int, default=3)
     asked = parser.parse_args()
     with running() as engine, tempfile.TemporaryDirectory(prefix="sq-") as name:
-        lost, unread, missing, peer = asyncio.run(measure(engine.fresh_database(), Path(name), asked))
+        lost, missed, unread, missing, peer = asyncio.run(measure(engine.fresh_database(), Path(name), asked))
     share = np.percentile(lost, [50, 99, 100])
     print(f"{asked.kills} kills of {asked.streams} streams: lost of a stream {share[0]:.0f} ms (median), "
-          f"{share[1]:.0f} ms (99 %), {share[2]:.0f} ms (most)")  # fmt: skip
+          f"{share[1]:.0f} ms (99 %), {share[2]:.0f} ms (most), over 200 ms {np.mean(np.array(lost) > 200):.1%}; "
+          f"load {os.getloadavg()[0]:.1f}")  # fmt: skip
+    pictures = np.percentile(missed, [50, 99, 100])
+    print(f"pictures that were sent and are in no file, of 40 ms each: {pictures[0]:.0f} (median), {pictures[1]:.0f} "
+          f"(99 %), {pictures[2]:.0f} (most), more than 5 in {np.mean(np.array(missed) > 5):.1%}")  # fmt: skip
     print(f"files that ffprobe does not read: {unread}; chains follow; unaccounted milliseconds: {missing}")
     if peer:
         theirs = float(np.mean(peer))

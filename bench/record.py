@@ -1,11 +1,13 @@
 """Recording: CPU and memory of a camera, beside `ffmpeg -c copy` a camera and Debian's `motion` in passthrough.
 
 Each records the same streams (1280x720, 25 pictures and 2.5 Mb/s, a key picture each 2 s) from our looping server over
-loopback TCP to the same disk. Ours is the recorder as it runs: fragments, SHA-256 chain, one sync a second, rows in
-PostgreSQL, leaves of minutes in the log. PostgreSQL's own time is printed apart. Then many streams: fragments lost, and
-how long after its last picture a fragment was written.
+loopback TCP to the same disk, all at the same time: what else the machine does, it does to all. Ours is the recorder as
+it runs: fragments, SHA-256 chain, one sync a second, rows in PostgreSQL, leaves of minutes in the log. PostgreSQL's own
+time is printed apart. Then many streams: fragments lost, and how long after its last picture a fragment was written.
+300 streams are 94 MB a second: what the disk takes is measured first and printed beside. `--folder` records elsewhere
+(on a tmpfs: what is left of a delay is not the disk's).
 
-    python bench/record.py [--streams 30] [--seconds 30] [--many 300] [--long 60] [--motion 6]
+    python bench/record.py [--streams 30] [--seconds 30] [--many 300] [--long 60] [--motion 6] [--folder DIR]
 """
 
 import argparse
@@ -134,12 +136,25 @@ def memory(pid):
     return 0.0
 
 
-def measured(pids, seconds):
-    """CPU seconds and MB of processes over a while."""
-    before, began = sum(map(ticks, pids)), time.monotonic()
+def measured(groups, seconds):
+    """Share of a core and MB of groups of processes over the same while."""
+    before, began = [sum(map(ticks, pids)) for pids in groups], time.monotonic()
     time.sleep(seconds)
-    used = sum(map(ticks, pids)) - before
-    return used / (time.monotonic() - began), sum(map(memory, pids))
+    used = [sum(map(ticks, pids)) - one for pids, one in zip(groups, before, strict=True)]
+    took = time.monotonic() - began
+    return [(one / took, sum(map(memory, pids))) for pids, one in zip(groups, used, strict=True)]
+
+
+def disk(folder, size=512 << 20):
+    """MB a second that the disk takes, written through."""
+    block, path = bytes(1 << 20), folder / "probe"
+    began = time.monotonic()
+    with path.open("wb", buffering=0) as file:
+        for _ in range(size >> 20):
+            file.write(block)
+        os.fsync(file.fileno())
+    path.unlink()
+    return size / 1e6 / (time.monotonic() - began)
 
 
 def say(label, count, core, mb, note=""):
@@ -148,16 +163,16 @@ def say(label, count, core, mb, note=""):
     return core / count, mb / count
 
 
-def peer(commands, seconds):
-    """Runs commands side by side and measures them."""
+@contextlib.contextmanager
+def beside(commands):
+    """Runs commands side by side until the block is left: their process ids."""
     # out of this process's group: they are ended one by one, by their own numbers
     processes = [
         subprocess.Popen(one, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         for one in commands
     ]
     try:
-        time.sleep(WARM)
-        return measured([one.pid for one in processes], seconds)
+        yield [one.pid for one in processes]
     finally:
         for one in processes:
             one.terminate()
@@ -169,13 +184,13 @@ def peer(commands, seconds):
                 one.wait()
 
 
-def ffmpeg(base, count, folder, seconds):
+def ffmpeg(base, count, folder):
     quiet = ["ffmpeg", "-v", "quiet", "-rtsp_transport", "tcp"]
     kept = ["-c", "copy", "-f", "segment", "-segment_time", "60", "-reset_timestamps", "1"]
-    return peer([[*quiet, "-i", f"{base}{n}", *kept, f"{folder}/{n}-%05d.mp4"] for n in range(count)], seconds)
+    return [[*quiet, "-i", f"{base}{n}", *kept, f"{folder}/{n}-%05d.mp4"] for n in range(count)]
 
 
-def motion(base, count, folder, seconds):
+def motion(base, count, folder):
     shared = ["daemon off", "log_level 3", f"log_file {folder}/log", "webcontrol_port 0", "movie_output on",
               "movie_passthrough on", "movie_codec mp4", "movie_max_time 60", "emulate_motion on", "picture_output off",
               f"framerate {FPS}", f"target_dir {folder}"]  # fmt: skip
@@ -185,7 +200,7 @@ def motion(base, count, folder, seconds):
         (folder / f"c{n}.conf").write_text("\n".join(each))
         shared.append(f"camera {folder}/c{n}.conf")
     (folder / "motion.conf").write_text("\n".join(shared))
-    return peer([["motion", "-n", "-c", str(folder / "motion.conf")]], seconds)
+    return [["motion", "-n", "-c", str(folder / "motion.conf")]]
 
 
 async def register(database, base, count):
@@ -203,8 +218,11 @@ async def register(database, base, count):
     await pool.close()
 
 
-def recorder(engine, base, count, folder, seconds, label):
-    """Our recorder over `count` streams. Returns its share of a core and its MB, each a stream."""
+def recorder(engine, base, count, folder, seconds, label, peers=()):
+    """Our recorder over `count` streams, and peers (label, streams, commands) over the same streams at the same time.
+
+    One after the other they would meet a machine whose other work had changed.
+    """
     database = engine.fresh_database()
     asyncio.run(register(database, base, count))
     spelled = json.dumps({name: getattr(database, name) for name in database.__struct_fields__}, default=str)
@@ -223,19 +241,24 @@ def recorder(engine, base, count, folder, seconds, label):
     try:
         while asked()["cameras"] < count:
             time.sleep(1)
-        time.sleep(WARM)
-        asked()
-        server = ticks(engine.processes["postgres"].pid)
-        core, mb = measured([process.pid], seconds)
-        server = (ticks(engine.processes["postgres"].pid) - server) / seconds
-        told = asked()
-        note = f"PostgreSQL {server * 60 / count:.4f} besides"
-        found = say(label, count, core, mb, note)
+        with contextlib.ExitStack() as stack:
+            others = [stack.enter_context(beside(commands)) for _, _, commands in peers]
+            time.sleep(WARM)
+            asked()
+            postgres = [engine.processes["postgres"].pid]
+            (core, mb), (server, _), *found = measured([[process.pid], postgres, *others], seconds)
+            told = asked()
+        mine = say(label, count, core, mb, f"PostgreSQL {server * 60 / count:.4f} besides")
         expected = count * seconds * FPS / 5
         late = ", ".join(f"{name} {told[name]:.0f} ms" for name in ("p50", "p99", "worst"))
         whole = f"{told['fragments']} fragments of {expected:.0f} due, {told['gaps']} gaps"
         print(f"{'':34} {whole}; written after their last picture by {late}", flush=True)
-        return found
+        for (name, streams, _), other in zip(peers, found, strict=True):
+            theirs = say(name, streams, *other)
+            print(
+                f"{'':34} ours takes {mine[0] / theirs[0]:.2f} of its CPU and {mine[1] / theirs[1]:.3f} of its memory",
+                flush=True,
+            )
     finally:
         process.stdin.close()
         process.wait(60)
@@ -248,6 +271,7 @@ def main():
     parser.add_argument("--many", type=int, default=300)
     parser.add_argument("--long", type=float, default=60)
     parser.add_argument("--motion", type=int, default=6)
+    parser.add_argument("--folder", help="where it is recorded (default: the temporary folder)")
     parser.add_argument("--serve")
     parser.add_argument("--ours", nargs=2)
     chosen = parser.parse_args()
@@ -262,7 +286,7 @@ def main():
     print(f"{platform.platform()}, Python {platform.python_version()}, {os.cpu_count()} cores, "
           f"load {os.getloadavg()[0]:.1f}; "
           f"{WIDE}x{HIGH}, {FPS} pictures and {RATE / 1e6:g} Mb/s a stream", flush=True)  # fmt: skip
-    with tempfile.TemporaryDirectory(prefix="rec") as made, running() as engine:
+    with tempfile.TemporaryDirectory(prefix="rec", dir=chosen.folder) as made, running() as engine:
         folder = Path(made)
         draw(folder / "bench.h264")
         cameras = subprocess.Popen(
@@ -272,7 +296,7 @@ def main():
         )
         try:
             base = f"rtsp://127.0.0.1:{int(cameras.stdout.readline())}/load/bench/"
-            mine = recorder(engine, base, chosen.streams, folder / "ours", chosen.seconds, "the recorder")
+            peers = []
             for name, count, run in (("ffmpeg", chosen.streams, ffmpeg), ("motion", chosen.motion, motion)):
                 if not count:
                     continue
@@ -281,13 +305,13 @@ def main():
                     continue
                 (folder / name).mkdir()
                 label = {"ffmpeg": "ffmpeg -c copy, a process a camera", "motion": "motion, passthrough"}[name]
-                other = say(label, count, *run(base, count, folder / name, chosen.seconds))
-                shutil.rmtree(folder / name)
-                print(
-                    f"{'':34} ours takes {mine[0] / other[0]:.2f} of its CPU and {mine[1] / other[1]:.3f} of its memory"
-                )
+                peers.append((label, count, run(base, count, folder / name)))
+            recorder(engine, base, chosen.streams, folder / "ours", chosen.seconds, "the recorder", peers)
+            for name in ("ours", "ffmpeg", "motion"):
+                shutil.rmtree(folder / name, ignore_errors=True)
             if chosen.many:
-                shutil.rmtree(folder / "ours")
+                due = chosen.many * RATE / 8 / 1e6
+                print(f"the disk takes {disk(folder):.0f} MB a second; {due:.0f} will come", flush=True)
                 recorder(engine, base, chosen.many, folder / "many", chosen.long, "the recorder alone")
         finally:
             cameras.stdin.close()
