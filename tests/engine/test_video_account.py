@@ -14,7 +14,7 @@ pytestmark = pytest.mark.anyio
 
 HOURS = Instant(1_790_000_000_000 // HOUR * HOUR)
 NOW = Instant(HOURS + 30 * MINUTE + 10 * SECOND)
-U, R, P, K, M, X, E, D = MinuteState
+U, R, P, K, M, X, E, D, F = MinuteState
 _count = itertools.count()
 _TABLES = "item, video_gap, video_segment, video_hour, video_disable, video_mask, video_volume, video_camera"
 

@@ -130,8 +130,13 @@ def links_name(camera: str) -> str:
 
 def listed(camera: str, sources: Sequence[Source]) -> Streamed:
     """The list of the recording's links, hashed while it leaves: with it a change is told to the link."""
+    return listed_as(links_name(camera), sources)
+
+
+def listed_as(name: str, sources: Sequence[Source]) -> Streamed:
+    """As `listed`, under this name."""
     size = sum(one.last - one.first + 1 for one in sources) * verifier.LINE
-    return Streamed(links_name(camera), size, lambda: (piece for one in sources for piece in _lines(one)))
+    return Streamed(name, size, lambda: (piece for one in sources for piece in _lines(one)))
 
 
 def _lines(source: Source) -> Iterator[bytes]:

@@ -54,7 +54,8 @@ _ALL: Final = f"""
     select {_COLUMNS} {_FROM} where $1::text is null or w.camera = $1 order by w.asked_at desc, w.id desc limit $2
 """
 _ANYTHING: Final = """
-    select exists (select from video_segment where camera = $1 and began < $3 and ended > $2) as kept,
+    select exists (select from video_segment where camera = $1 and began < $3 and ended > $2)
+            or exists (select from video_card where camera = $1 and began < $3 and ended > $2) as kept,
         exists (select from video_gap where camera = $1 and began < $3 and (ended is null or ended > $2)) as gap
 """
 

@@ -26,6 +26,14 @@ _HEADS: Final = """
         select camera, min(first) from video_segment group by camera)
 """
 _NEWEST: Final = "select path from video_segment where closed order by ended desc limit $1"
+_CARDS: Final = """
+    select camera || '+card' as camera, first, last, began, ended, path, previous, chain, true as closed, frames
+    from video_card order by camera, first
+"""
+_CARD_HEADS: Final = """
+    select camera || '+card' as camera, last, chain from video_card_deleted where (camera, last + 1) in (
+        select camera, first from video_card)
+"""
 _UNTOLD: Final = """
     select camera, first from video_segment s where exists (
         select from video_deleted d where d.camera = s.camera and d.first = s.first)
@@ -35,21 +43,23 @@ _UNTOLD: Final = """
 async def verify_video(pg: Any, say: Callable[[str], None]) -> list[Finding]:
     """Every finding; empty when all holds. pg: as saqtau_worker, outside of a transaction."""
     followed = {row["path"] for row in await pg.fetch(_NEWEST, FOLLOWED)}
-    gone = {(row["camera"], row["last"] + 1): row["chain"] for row in await pg.fetch(_HEADS)}
+    heads = [*await pg.fetch(_HEADS), *await pg.fetch(_CARD_HEADS)]
+    gone = {(row["camera"], row["last"] + 1): row["chain"] for row in heads}
     findings = [
         Finding(f"recording {row['camera']}/{row['first']}", "is told to be deleted, and is there")
         for row in await pg.fetch(_UNTOLD)
     ]
     count, before = 0, None
     async with pg.transaction(isolation="repeatable_read", readonly=True):
-        async for row in pg.cursor(_ROWS, prefetch=_BATCH):
-            count += 1
-            where = f"recording {row['camera']}/{row['first']}"
-            findings += [Finding(where, what) for what in _bound(row, before, gone)]
-            before = row
-            if row["closed"]:
-                what = await asyncio.to_thread(_compare, row, whole=row["path"] in followed)
-                findings += [Finding(where, one) for one in what]
+        for rows in (_ROWS, _CARDS):
+            async for row in pg.cursor(rows, prefetch=_BATCH):
+                count += 1
+                where = f"recording {row['camera']}/{row['first']}"
+                findings += [Finding(where, what) for what in _bound(row, before, gone)]
+                before = row
+                if row["closed"]:
+                    whole = row["path"] in followed or rows is _CARDS
+                    findings += [Finding(where, one) for one in await asyncio.to_thread(_compare, row, whole=whole)]
     say(f"{count} recordings compared with their files, {len(followed)} of them hashed whole")
     return findings
 

@@ -46,6 +46,13 @@ _GAPS: Final = """
     select camera, began, ended, 'expired', null, null from video_deleted
     where ended > $1 and began < $2 and ($3::text[] is null or camera = any($3))
 """
+_CARDS: Final = """
+    select camera, spans from video_card
+    where ended > $1 and began < $2 and ($3::text[] is null or camera = any($3))
+    union all
+    select camera, spans from video_card_deleted
+    where ended > $1 and began < $2 and ($3::text[] is null or camera = any($3))
+"""
 _ACTS: Final = """
     select camera, began, ended from video_disable
     where began < $2 and (ended is null or ended > $1) and ($3::text[] is null or camera = any($3))
@@ -77,7 +84,10 @@ _CHANGED: Final = """
     select data::text as data from item
     where desk in ('custody', 'street_cameras') and changed > $1 and data ->> 'dark_since' is not null
 """
-_GONE: Final = "select camera, began, ended from video_deleted where at > $1"
+_GONE: Final = """
+    select camera, began, ended from video_deleted where at > $1
+    union all select camera, began, ended from video_card where entered > $1
+"""
 
 
 class _Dark(msgspec.Struct):
@@ -135,6 +145,7 @@ class Known(msgspec.Struct):
     maintenance: list[Span] = []
     explained: list[Span] = []
     masked: list[Span] = []
+    fetched: list[Span] = []
 
 
 class Account:
@@ -231,6 +242,7 @@ def _states(
         facts.maintenance,
         masked=facts.masked,
         explained=facts.explained,
+        fetched=facts.fetched,
         known=Instant(added + REACHED),
         told=told,
     )
@@ -261,6 +273,8 @@ async def _facts(pg: Any, began: Instant, ended: Instant, only: list[str] | None
         of(gap.camera).gaps.append(gap)
         if gap.by is not None and gap.why is not None and gap.kind is not GapKind.DISABLED:
             of(gap.camera).explained.append(Span(gap.began, gap.ended))
+    for row in await pg.fetch(_CARDS, began, ended, only):
+        of(row["camera"]).fetched += [Span(*pair) for pair in zip(row["spans"][::2], row["spans"][1::2], strict=True)]
     for row in await pg.fetch(_ACTS, began, ended, only):
         of(row["camera"]).maintenance.append(Span(row["began"], row["ended"]))
     for row in await pg.fetch(_ITEMS, began, ended, list(UNBELIEVED)):
@@ -274,7 +288,7 @@ async def _facts(pg: Any, began: Instant, ended: Instant, only: list[str] | None
 
 
 async def _changed(pg: Any, since: Instant, now: Instant) -> list[tuple[str, Instant, Instant]]:
-    """Times whose minutes are to be told again: of items that changed, and of what was deleted."""
+    """Times whose minutes are to be told again: of items that changed, of what was deleted, of what was fetched."""
     found = []
     for row in await pg.fetch(_CHANGED, since):
         outage = _outage.decode(row["data"])

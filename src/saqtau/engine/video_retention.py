@@ -35,13 +35,21 @@ CANDIDATES: Final = 5_000
 DELETED = Counter("saqtau_video_deleted_bytes", "Bytes of recordings that went", ["why"])
 
 _PAST: Final = """
-    select s.camera, s.first, s.last, s.began, s.ended, s.bytes, s.chain, s.path, s.volume
+    select s.camera, s.first, s.last, s.began, s.ended, s.bytes, s.chain, s.path, false as card
     from video_segment s join unnest($1::text[], $2::int8[]) as d (camera, before_) on d.camera = s.camera
-    where s.closed and s.ended < d.before_ order by s.ended limit $3
+    where s.closed and s.ended < d.before_
+    union all
+    select s.camera, s.first, s.last, s.began, s.ended, s.bytes, s.chain, s.path, true
+    from video_card s join unnest($1::text[], $2::int8[]) as d (camera, before_) on d.camera = s.camera
+    where s.ended < d.before_
+    order by ended limit $3
 """
 _OLDEST: Final = """
-    select camera, first, last, began, ended, bytes, chain, path, volume from video_segment
-    where closed and volume = $1 order by began limit $2
+    select camera, first, last, began, ended, bytes, chain, path, false as card from video_segment
+    where closed and volume = $1
+    union all
+    select camera, first, last, began, ended, bytes, chain, path, true from video_card where volume = $1
+    order by began limit $2
 """
 _DELETED: Final = """
     insert into video_deleted (camera, first, last, began, ended, bytes, chain, at, why, entry)
@@ -50,6 +58,16 @@ _DELETED: Final = """
 """
 _GONE: Final = """
     delete from video_segment s using unnest($1::text[], $2::int8[]) as d (camera, first)
+    where s.camera = d.camera and s.first = d.first returning s.path, s.volume
+"""
+_CARD_DELETED: Final = """
+    insert into video_card_deleted (camera, first, last, began, ended, bytes, chain, at, why, entry, spans)
+    select d.*, c.spans from unnest($1::text[], $2::int8[], $3::int8[], $4::int8[], $5::int8[], $6::int8[],
+        $7::bytea[], $8::int8[], $9::text[], $10::text[]) as d (camera, first, last, began, ended, bytes, chain, at,
+        why, entry) join video_card c on c.camera = d.camera and c.first = d.first
+"""
+_CARD_GONE: Final = """
+    delete from video_card s using unnest($1::text[], $2::int8[]) as d (camera, first)
     where s.camera = d.camera and s.first = d.first returning s.path, s.volume
 """
 _GAPS: Final = """
@@ -101,26 +119,19 @@ async def _forget(
     codes = sorted({row["camera"] for row in rows})
     known = {row["id"]: row for row in await pg.fetch(_KEPT_DAYS, codes)}
     days = {code: row["keep_days"] for code, row in known.items()}
-    stored = [Stored(*tuple(row)[:8]) for row in rows]
+    stored = [Stored(*tuple(row)) for row in rows]
     gone = plan(stored, past, days, await standing(pg, codes, now), excess)[:BATCH]
     if not gone:
         return []
-    by_camera: dict[tuple[str, Why], list[Deletion]] = {}
+    by_camera: dict[tuple[str, Why, bool], list[Deletion]] = {}
     for one in gone:
-        by_camera.setdefault((one.segment.camera, one.why), []).append(one)
-    drafts = [_draft(known[code], why, part, now) for (code, why), part in by_camera.items()]
-    segments = [one.segment for one in gone]
+        by_camera.setdefault((one.segment.camera, one.why, one.segment.card), []).append(one)
+    drafts = [_draft(known[code], why, part, now, card=card) for (code, why, card), part in by_camera.items()]
     # the log is locked last and by one call: entries are numbered before the rows that name them are written
     placed = await ledger.within(pg, drafts)
     entries = {id(one): place.entry for part, place in zip(by_camera.values(), placed, strict=True) for one in part}
-    lists = [[getattr(one, name) for one in segments] for name in ("camera", "first", "last", "began", "ended", "size")]
-    await pg.execute(
-        _DELETED, *lists, [one.chain for one in segments], [now] * len(gone), [one.why.value for one in gone],
-        [entries[id(one)] for one in gone],
-    )  # fmt: skip
-    files = await pg.fetch(_GONE, lists[0], lists[1])
-    await pg.execute(_GAPS, lists[0], lists[1], lists[3], lists[4], GapKind.EXPIRED.value)
-    await pg.execute(_GARBAGE, [row["path"] for row in files], [row["volume"] for row in files], now)
+    for card in (False, True):
+        await _remove(pg, [one for one in gone if one.segment.card is card], entries, now, card=card)
     for one in gone:
         DELETED.labels(one.why.value).inc(one.segment.size)
     if any(one.why is Why.ROOM for one in gone):
@@ -128,10 +139,26 @@ async def _forget(
     return gone
 
 
-def _draft(camera: Any, why: Why, gone: Sequence[Deletion], now: Instant) -> Draft:
+async def _remove(pg: Any, gone: Sequence[Deletion], entries: Mapping[int, str], now: Instant, *, card: bool) -> None:
+    """The rows, of one of the two chains."""
+    if not gone:
+        return
+    segments = [one.segment for one in gone]
+    lists = [[getattr(one, name) for one in segments] for name in ("camera", "first", "last", "began", "ended", "size")]
+    await pg.execute(
+        _CARD_DELETED if card else _DELETED, *lists, [one.chain for one in segments], [now] * len(gone),
+        [one.why.value for one in gone], [entries[id(one)] for one in gone],
+    )  # fmt: skip
+    files = await pg.fetch(_CARD_GONE if card else _GONE, lists[0], lists[1])
+    if not card:  # what a card showed was a gap before, and is one still
+        await pg.execute(_GAPS, lists[0], lists[1], lists[3], lists[4], GapKind.EXPIRED.value)
+    await pg.execute(_GARBAGE, [row["path"] for row in files], [row["volume"] for row in files], now)
+
+
+def _draft(camera: Any, why: Why, gone: Sequence[Deletion], now: Instant, *, card: bool) -> Draft:
     record = {
         "v": 1,
-        "what": "recording",
+        "what": "card" if card else "recording",
         "at": now,
         "camera": camera["id"],
         "site": camera["site"],

@@ -94,7 +94,8 @@ _SHORT: Final = f"""
 _MINUTES: Final = f"""
     select {_PLACE}, m.hour, m.minutes, c.added from video_hour m
     join video_camera c on c.id = m.camera and c.place = any($2::text[])
-    where m.hour > $1::bigint - {LOOKED_BACK} and position('\\x05'::bytea in m.minutes) > 0 limit {AT_ONCE}
+    where m.hour > $1::bigint - {LOOKED_BACK} and (position('\\x05'::bytea in m.minutes) > 0
+        or position('\\x08'::bytea in m.minutes) > 0) limit {AT_ONCE}
 """  # noqa: S608
 _OPEN: Final = f"""
     select {items.COLUMNS} from item where desk = 'custody' and ended is null and data ->> 'dark_since' is not null
@@ -243,7 +244,9 @@ def _unexplained(
         spans.setdefault(signal.camera, []).append((signal.since, signal.until or now))
     found = []
     for row in rows:
-        for run in runs(row["hour"], row["minutes"], MinuteState.UNEXPLAINED):
+        # what was fetched afterwards explains nothing
+        states = (MinuteState.UNEXPLAINED, MinuteState.FETCHED)
+        for run in (run for wanted in states for run in runs(row["hour"], row["minutes"], wanted)):
             ended = run.ended if run.ended is not None else now
             known = run.began >= row["added"] + COMING or ended > row["added"] + 2 * COMING
             if known and not any(low < ended and run.began < high for low, high in spans.get(row["camera"], ())):

@@ -87,6 +87,7 @@ class Recorded(msgspec.Struct, frozen=True):
     gaps: tuple[tuple[Any, ...], ...] = ()  # (began, ended or null, kind, packets, by, why)
     tail: tuple[tuple[int, int, int, str], ...] = ()  # (sequence, utc ms, kind, SHA-256): on to the log's next head
     signers: tuple[str, ...] = ()  # whose signatures the camera put into its stream: `axis`, `onvif`
+    card: dict[str, Any] | None = None  # {"fetched", "clock", "gap"}: out of the camera's own memory, afterwards
 
 
 class PackageStanding(StrEnum):

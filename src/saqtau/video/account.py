@@ -34,6 +34,7 @@ class MinuteState(IntEnum):
     UNEXPLAINED = 5  # missing, and nobody has said why
     EXPLAINED = 6  # missing, and a person has said why, afterwards
     EXPIRED = 7  # recorded once, deleted when its time was over
+    FETCHED = 8  # missing, and fetched afterwards from the camera's own memory; it explains nothing
 
 
 class Span(msgspec.Struct, frozen=True, gc=False):
@@ -55,6 +56,7 @@ def minutes(
     *,
     masked: Iterable[Span] = (),
     explained: Iterable[Span] = (),
+    fetched: Iterable[Span] = (),
     known: Instant | None = None,
     told: Instant | None = None,
 ) -> bytes:
@@ -85,6 +87,7 @@ def minutes(
     excuses = (
         (MinuteState.MAINTENANCE, _united(acts, began, last)),
         (MinuteState.MASKED, _united(_ends(masked, last), began, last)),
+        (MinuteState.FETCHED, _united(_ends(fetched, last), began, last)),
         (MinuteState.EXPLAINED, _united(_ends(explained, last), began, last)),
         (MinuteState.EXPIRED, _united(expired, began, last)),
     )

@@ -23,6 +23,7 @@ class Stored(msgspec.Struct, frozen=True):
     size: int  # bytes
     chain: bytes
     path: str
+    card: bool = False  # fetched from the camera's own memory: links of another chain
 
 
 class Held(msgspec.Struct, frozen=True):
@@ -62,7 +63,7 @@ def plan(
         days = keep_days.get(one.camera)
         if days is not None and not _is_held(one, held.get(one.camera, ())):
             due.append((Instant(one.ended + days * DAY), one))
-    due.sort(key=lambda found: (found[0], found[1].camera, found[1].first))
+    due.sort(key=lambda found: (found[0], found[1].camera, found[1].card, found[1].first))
     gone: list[Deletion] = []
     freed = 0
     for ends, one in due:

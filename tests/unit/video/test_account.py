@@ -8,9 +8,10 @@ from saqtau.video.account import BEARABLE, TRIFLE, MinuteState, Span, hours, min
 from saqtau.video.gap import Gap, GapKind
 
 T = Instant(1_790_000_040_000 // MINUTE * MINUTE)
-U, R, P, K, M, X, E, D = (
+U, R, P, K, M, X, E, D, F = (
     MinuteState.UNKNOWN, MinuteState.RECORDED, MinuteState.PARTLY, MinuteState.MASKED,
     MinuteState.MAINTENANCE, MinuteState.UNEXPLAINED, MinuteState.EXPLAINED, MinuteState.EXPIRED,
+    MinuteState.FETCHED,
 )  # fmt: skip
 
 
@@ -45,6 +46,16 @@ def test_nothing_at_all_is_unexplained():
 def test_a_pulled_plug_is_unexplained_whatever_the_recorder_calls_it():
     for kind in set(GapKind) - {GapKind.DISABLED, GapKind.EXPIRED}:
         assert told(3, [span(0, 180)], [gap(60, 120, kind)]) == [R, X, R], kind
+
+
+def test_what_the_cameras_own_memory_held_is_a_state_of_its_own_and_never_recorded():
+    dark = ([span(0, 180)], [gap(60, 120)])
+    assert told(3, *dark, fetched=[span(60, 120)]) == [R, F, R]
+    assert told(3, *dark, fetched=[span(60, 118)]) == [R, F, R], "two seconds are borne"
+    assert told(3, *dark, fetched=[span(60, 100)]) == [R, X, R], "the card had not all of it"
+    assert told(3, *dark, fetched=[span(0, 180)], explained=[span(60, 120)]) == [R, F, R]
+    assert told(3, [span(0, 180)], [], fetched=[span(60, 120)]) == [R, R, R], "what was recorded stays recorded"
+    assert told(3, *dark, [span(60, 120)], fetched=[span(60, 120)]) == [R, M, R]
 
 
 def test_a_gap_that_lasts_reaches_to_the_end():

@@ -61,6 +61,7 @@ create table video_card_deleted (
     ended bigint not null,
     bytes bigint not null,
     chain bytea not null check (length(chain) = 32),
+    spans bigint[] not null,          -- what it had shown of its gap
     at bigint not null,
     why text not null check (why in ('term', 'room')),
     entry text not null,

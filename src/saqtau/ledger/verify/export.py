@@ -779,6 +779,11 @@ def _recording(
     for seq, at, kind, digest in told.get("tail", ()):
         yield from follow.take(Link(int(seq), int(at), int(kind), bytes.fromhex(digest)))
     say(f"{VIDEO}{camera}: links {told['first']} to {last}, {_spelled(told['began'])} to {_spelled(told['ended'])}")
+    card = told.get("card")
+    if isinstance(card, dict):
+        at = _spelled(card["fetched"])
+        say(f"  FETCHED AFTERWARDS from the camera's own memory at {at}: bound since then, not before")
+        say(f"  its times are the camera's own, whose clock was {_ahead(int(card['clock']))} when it was asked")
     for signer in told.get("signers", ()):
         say(f"  the camera signed its own stream ({signer}): its maker's program verifies that, this one does not")
     for began, ended, kind, *why in told.get("gaps", ()):
@@ -789,6 +794,13 @@ def _recording(
     if sound and follow.sound and (not follow.met or follow.met[-1][0] < last):
         say("  its last links are bound by this package alone: no minute of the log had them yet")
     yield from _copies(parts, camera, every.digest() if sound else None, say)
+
+
+def _ahead(clock: int) -> str:
+    """How far a camera's clock was off, and that this was taken from its times."""
+    if not clock:
+        return "right to two seconds"
+    return f"{abs(clock):,} ms {'ahead' if clock > 0 else 'behind'} (they are told less that)"
 
 
 def _spanned(part: Mapping[str, Any]) -> str:
