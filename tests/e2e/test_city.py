@@ -226,7 +226,7 @@ async def test_the_administrator_sees_no_content(browser, city):
             await expect(page.locator("tbody tr").first).to_be_visible()
         await page.goto(f"{city.url}/#/room/{line['id']}")
         await expect(page.locator(".drawer .lead")).to_have_count(0)
-        await expect(page.locator("ol button")).to_have_count(0)
+        await expect(page.locator("[data-item]")).to_have_count(0)
 
 
 async def test_a_killed_web_is_told_comes_back_by_itself_and_the_console_misses_nothing(browser, city):
