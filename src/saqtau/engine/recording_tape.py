@@ -22,6 +22,9 @@ log = structlog.get_logger("saqtau.recorder")
 
 SILENT: Final = 3 * SECOND
 """Connected, and no picture for so long: a gap begins where the last one ended."""
+TURN: Final = SECOND
+"""Time between two looks counts as silence up to this. With more, the process itself was held up (a disk that stalls,
+no turn on the CPU), and what the camera sent meanwhile is not read yet: no gap is invented for it."""
 CLOSED_AFTER: Final = MINUTE
 """A file is ended when there has been no picture for so long."""
 
@@ -61,7 +64,7 @@ class Tape:
         self._fragmenter = Fragmenter(camera.id, writer.seq)
         self._parameters: Parameters | None = None
         self._path: Path | None = None
-        self._received = clock()
+        self._received = self._looked = clock()
         self._ended = ended  # of the last link that is in a file
         self._dark_since: Instant | None = None
         self._out: tuple[GapKind, str | None, str | None] | None = None  # why the source yields nothing
@@ -109,6 +112,9 @@ class Tape:
     def tick(self) -> None:
         """Twice a second: silence is noticed, a full volume looked at again, a file of a dark camera ended."""
         now = self._clock()
+        held_up, self._looked = now - self._looked - TURN, now
+        if held_up > 0:
+            self._received = min(Instant(self._received + held_up), now)
         folder = self._listener.folder(self.camera)
         if folder is None:
             if self._blocked is None:

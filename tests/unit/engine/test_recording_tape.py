@@ -140,6 +140,16 @@ def test_silence_begins_where_the_last_picture_ended(show):
     assert show.unaccounted() == 0
 
 
+def test_a_recorder_that_was_held_up_does_not_call_it_the_camera_s_silence(show):
+    show.wait(500)
+    show.play(30)
+    show.now += 2 * SILENT  # a write that hung: what the camera sent lies in the socket
+    show.tape.tick()
+    assert GapKind.SILENT not in kinds(show)
+    show.wait(SILENT + 1000)
+    assert kinds(show)[-1] is GapKind.SILENT
+
+
 def test_many_tries_to_connect_are_one_gap(show):
     show.play(30)
     for why in ("lost", "unreachable", "unreachable", "denied"):
