@@ -27,6 +27,8 @@ describe('the minutes of a camera', () => {
 	});
 	test('that are missing are listed whether anybody explained them or not', () => {
 		expect(missingRuns('1561473').map(({ state }) => state)).toEqual(['unexplained', 'explained', 'maintenance']);
+		expect(missingRuns('1118811').map(({ state }) => state)).toEqual(['fetched']);
+		expect(share({ recorded: 9, fetched: 1 })).toBe(0.9);
 	});
 	test('put the darkest camera first and leave the others in their order', () => {
 		const cameras = [{ id: 'a', minutes: '111' }, { id: 'b', minutes: '155' }, { id: 'c', minutes: '151' }, { id: 'd', minutes: '111' }];

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import type { GapLine, Timeline } from '../src/video/ask';
-import { barOf, gapAt, gapBars, instantAt, marks, missing, recordedBars, samples, zoomed } from '../src/video/timeline';
+import { barOf, fetchedAt, fetchedBars, gapAt, gapBars, instantAt, marks, missing, nextPiece, recordedBars, samples, zoomed } from '../src/video/timeline';
 
 const gap = (began: number, ended: number | null, kind = 'source_silent'): GapLine => ({ id: `${began}`, began, ended, kind, packets: null, by: null, why: null, item: null });
 const line = (more: Partial<Timeline> = {}): Timeline => ({ now: 1_000, recorded: [], gaps: [], holds: [], oldest: null, ...more });
@@ -33,6 +33,20 @@ describe('a strip of time', () => {
 		expect(gapAt(one, 100)?.began).toBe(100);
 		expect(gapAt(one, 300)).toBeNull();
 		expect(gapAt(one, 999)?.began).toBe(900);
+	});
+	test('what was fetched afterwards is a bar of its own, and is missing all the same', () => {
+		const one = line({ recorded: [[0, 400], [600, 1_000]], gaps: [gap(400, 600)], fetched: [{ began: 400, ended: 590, fetched: 900 }] });
+		const [bar] = fetchedBars(one, range);
+		expect([bar!.left, bar!.width]).toEqual([0.4, expect.closeTo(0.19)]);
+		expect(missing(one, range)).toBe(200);
+		expect([fetchedAt(one, 399), fetchedAt(one, 400)?.fetched, fetchedAt(one, 590)]).toEqual([null, 900, null]);
+	});
+	test('is played from the card where nothing was recorded, and nowhere else', () => {
+		const cards = [{ began: 400, ended: 590, fetched: 900 }];
+		expect(nextPiece(cards, 0, 1_000, 5_000)).toEqual({ card: false, end: 400 });
+		expect(nextPiece(cards, 400, 1_000, 5_000)).toEqual({ card: true, end: 590 });
+		expect(nextPiece(cards, 590, 1_000, 5_000)).toEqual({ card: false, end: 1_000 });
+		expect(nextPiece([], 0, 1_000, 300)).toEqual({ card: false, end: 300 });
 	});
 	test('has full marks of the clock, and not many', () => {
 		const hour = { from: Date.UTC(2026, 0, 1, 10, 3), to: Date.UTC(2026, 0, 1, 11, 3) };

@@ -2,14 +2,14 @@
 import type { Instant } from '../types';
 
 /** As the server numbers them (video/account.py). */
-export const STATES = ['unknown', 'recorded', 'partly', 'masked', 'maintenance', 'unexplained', 'explained', 'expired'] as const;
+export const STATES = ['unknown', 'recorded', 'partly', 'masked', 'maintenance', 'unexplained', 'explained', 'expired', 'fetched'] as const;
 export type MinuteState = (typeof STATES)[number];
 export const MINUTE = 60_000;
 export const HOUR = 60 * MINUTE;
 export const DAY = 24 * HOUR;
 
 /** What the legend draws beside the word: never colour alone. */
-export const MARKS: Record<MinuteState, string> = { unknown: '·', recorded: '█', partly: '▓', masked: '▒', maintenance: '=', unexplained: '◆', explained: '◇', expired: '–' };
+export const MARKS: Record<MinuteState, string> = { unknown: '·', recorded: '█', partly: '▓', masked: '▒', maintenance: '=', unexplained: '◆', explained: '◇', expired: '–', fetched: '◈' };
 
 export interface Run {
 	state: MinuteState;
@@ -36,7 +36,7 @@ export const bars = (minutes: string): { state: MinuteState; left: number; width
 		.filter(({ state }) => state !== 'unknown')
 		.map(({ state, from, to }) => ({ state, left: from / minutes.length, width: (to - from) / minutes.length }));
 
-export const missingRuns = (minutes: string): Run[] => runs(minutes).filter(({ state }) => state === 'unexplained' || state === 'explained' || state === 'maintenance');
+export const missingRuns = (minutes: string): Run[] => runs(minutes).filter(({ state }) => state === 'unexplained' || state === 'explained' || state === 'maintenance' || state === 'fetched');
 
 /** Cameras with unexplained minutes first, the most of them first; the others as they came. */
 export function worstFirst<Camera extends { minutes: string }>(cameras: readonly Camera[]): Camera[] {
@@ -57,6 +57,6 @@ export function dayStart(now: Instant, hourOf: (at: Instant) => number): Instant
 /** Recorded minutes of those that should have been recorded: everything but what is masked, announced, expired or not known. */
 export function share(sums: Record<string, number>): number | null {
 	const there = (sums.recorded ?? 0) + (sums.partly ?? 0);
-	const due = there + (sums.unexplained ?? 0) + (sums.explained ?? 0);
+	const due = there + (sums.unexplained ?? 0) + (sums.explained ?? 0) + (sums.fetched ?? 0);
 	return due ? there / due : null;
 }

@@ -31,9 +31,13 @@ export interface VideoCamera {
 	item: string | null;
 }
 export interface Cameras { now: Instant; cameras: VideoCamera[] }
-export interface GapLine { id: string; began: Instant; ended: Instant | null; kind: string; packets: number | null; by: string | null; why: string | null; item: string | null }
+/** Whether the camera's own memory was asked for a gap, and what came of it. */
+export interface CardLine { state: 'wanted' | 'fetching' | 'fetched' | 'nothing' | 'refused' | 'given_up'; at: Instant; found_ms: number; why: string | null }
+export interface GapLine { id: string; began: Instant; ended: Instant | null; kind: string; packets: number | null; by: string | null; why: string | null; item: string | null; card?: CardLine | null }
+/** Time of which pictures were fetched from the camera's own memory, later. */
+export interface FetchedLine { began: Instant; ended: Instant; fetched: Instant }
 export interface HoldLine { id: string; began: Instant; ended: Instant; case: string; acknowledged: Instant | null }
-export interface Timeline { now: Instant; recorded: [Instant, Instant][]; gaps: GapLine[]; holds: HoldLine[]; oldest: Instant | null }
+export interface Timeline { now: Instant; recorded: [Instant, Instant][]; gaps: GapLine[]; holds: HoldLine[]; oldest: Instant | null; fetched?: FetchedLine[] }
 export interface Watcher { viewer: string; role: string; purpose: string; since: Instant }
 /** Why somebody looks. */
 export interface Look { purpose: string; case: string }
@@ -66,7 +70,7 @@ export async function switchCamera(camera: string, on: boolean, reason: string):
 	await call(at(camera, on ? 'enable' : 'disable'), 'POST', { reason });
 }
 
-export const recordingUrl = (camera: string, look: Look, from: Instant, to: Instant): string => at(camera, 'recording') + query({ from, to, ...look });
+export const recordingUrl = (camera: string, look: Look, from: Instant, to: Instant, card = false): string => at(camera, 'recording') + query({ from, to, ...look, source: card ? 'card' : '' });
 export const thumbnailUrl = (camera: string, look: Look, instant: Instant): string => at(camera, 'thumbnail') + query({ at: instant, ...look });
 /** For browsers without MediaSource: the same range as a playlist. */
 export const playlistUrl = (camera: string, look: Look, from: Instant, to: Instant): string => at(camera, 'recording.m3u8') + query({ from, to, ...look });

@@ -1,9 +1,10 @@
 // A recording from any instant on: fetched piece by piece, as far ahead as it is needed, so that what is delivered is what is looked at. Does I/O.
 import { call, Refusal } from '../api';
 import type { Instant } from '../types';
-import { recordingUrl, type Look } from './ask';
+import { recordingUrl, type FetchedLine, type Look } from './ask';
 import { Broken, Splitter } from './boxes';
 import { Sink } from './sink';
+import { nextPiece } from './timeline';
 
 const PIECE = 5 * 60_000; // ms asked for at once
 const JUMP = 1_000; // ms that may be missing without a word
@@ -23,8 +24,8 @@ export interface Replay {
 	close(): void;
 }
 
-/** Play from `from` to `to` at most. One of these plays once; a jump of the reader is another one. sound: whether it is wanted. */
-export function play(video: HTMLVideoElement, camera: string, look: Look, from: Instant, to: Instant, sound: boolean, tell: (said: Replayed) => void): Replay {
+/** Play from `from` to `to` at most. One of these plays once; a jump of the reader is another one. sound: whether it is wanted. cards: what was fetched from the camera's own memory; it is played where nothing was recorded. */
+export function play(video: HTMLVideoElement, camera: string, look: Look, from: Instant, to: Instant, sound: boolean, tell: (said: Replayed) => void, cards: () => readonly FetchedLine[] = () => []): Replay {
 	let said: Replayed = { phase: 'opening', at: null, jumped: null, error: null };
 	const stop = new AbortController();
 	const say = (next: Partial<Replayed>) => {
@@ -43,8 +44,8 @@ export function play(video: HTMLVideoElement, camera: string, look: Look, from: 
 	let pictured = from; // the end of the last picture: a gap may be longer than a piece, and is one all the same
 
 	/** Everything up to `end`, as it comes. Ends early when the network does. */
-	async function piece(end: Instant): Promise<void> {
-		const answer = await call(recordingUrl(camera, look, edge, end), 'GET', undefined, true, stop.signal);
+	async function piece(end: Instant, card: boolean): Promise<void> {
+		const answer = await call(recordingUrl(camera, look, edge, end, card), 'GET', undefined, true, stop.signal);
 		const splitter = new Splitter(sound);
 		const reader = answer.body!.getReader();
 		try {
@@ -71,14 +72,18 @@ export function play(video: HTMLVideoElement, camera: string, look: Look, from: 
 		let failures = 0;
 		while (edge < to && !stop.signal.aborted) {
 			const before = edge;
+			const { card, end } = nextPiece(cards(), edge, to, PIECE);
 			try {
-				await piece(Math.min(to, edge + PIECE));
+				await piece(end, card);
 				failures = 0;
 			} catch (error) {
 				if (error instanceof Broken) throw error;
 				const told = error instanceof Refusal ? error : null;
 				const resumes = told?.kind === 'conflict' ? Number(told.fields.next ?? NaN) : NaN; // nothing there: the server says where pictures go on
-				if (resumes > edge && resumes < to) edge = resumes;
+				const known = cards().find(({ began }) => began > edge)?.began ?? NaN; // or what a card held comes first
+				const next = Math.min(...[resumes, known].filter((one) => one > edge));
+				if (told?.kind === 'conflict' && card) edge = end; // it went meanwhile
+				else if (told?.kind === 'conflict' && next < to) edge = next;
 				else if (told?.kind === 'conflict') return;
 				else if (told && told.kind !== 'offline' && told.kind !== 'unavailable' && told.kind !== 'too_many') throw told;
 				else {

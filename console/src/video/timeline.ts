@@ -1,6 +1,6 @@
 // Time as a strip: what was recorded, what is missing and why. Pure.
 import type { Instant } from '../types';
-import type { GapLine, Timeline } from './ask';
+import type { FetchedLine, GapLine, Timeline } from './ask';
 
 export interface Range { from: Instant; to: Instant }
 export interface Bar { left: number; width: number }
@@ -36,6 +36,24 @@ export function gapBars(line: Timeline, range: Range, least = 0.003): GapBar[] {
 		const bar = barOf(gap.began, gap.ended ?? line.now, range);
 		return bar ? [{ gap, left: Math.min(bar.left, 1 - least), width: Math.max(bar.width, least) }] : [];
 	});
+}
+
+/** Stretches whose pictures came afterwards out of the camera's own memory, drawn as wide as an eye finds them. */
+export const fetchedBars = (line: Timeline, range: Range, least = 0.003): (Bar & { fetched: FetchedLine })[] =>
+	(line.fetched ?? []).flatMap((fetched) => {
+		const bar = barOf(fetched.began, fetched.ended, range);
+		return bar ? [{ fetched, left: Math.min(bar.left, 1 - least), width: Math.max(bar.width, least) }] : [];
+	});
+
+/** What was fetched of an instant; null where nothing was. */
+export const fetchedAt = (line: Pick<Timeline, 'fetched'>, at: Instant): FetchedLine | null => (line.fetched ?? []).find(({ began, ended }) => at >= began && at < ended) ?? null;
+
+/** What is asked for next from `edge` on: what was fetched where there is that, else what was recorded, up to the next of it. */
+export function nextPiece(fetched: readonly FetchedLine[], edge: Instant, to: Instant, most: number): { card: boolean; end: Instant } {
+	const here = fetched.find(({ began, ended }) => edge >= began && edge < ended);
+	if (here) return { card: true, end: Math.min(to, here.ended, edge + most) };
+	const next = Math.min(...fetched.filter(({ began }) => began > edge).map(({ began }) => began));
+	return { card: false, end: Math.min(to, edge + most, next) };
 }
 
 /** Full marks of the clock for a strip: about eight. */

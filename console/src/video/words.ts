@@ -2,7 +2,7 @@
 import { t, word } from '../i18n/index.svelte';
 import { span } from '../live/age';
 import type { Instant } from '../types';
-import type { GapLine, VideoCamera } from './ask';
+import type { CardLine, GapLine, VideoCamera } from './ask';
 
 export const placeName = (place: string): string => word(`place.${place}`);
 export const kindName = (kind: string): string => word(`gap.${kind}`, `verdict.${kind}`);
@@ -21,4 +21,17 @@ export function stateOf(camera: Pick<VideoCamera, 'state' | 'since' | 'kind'>, n
 /** What a gap was, in words. */
 export function gapText(gap: GapLine): string {
 	return [kindName(gap.kind), gap.packets === null ? '' : t('gap.packets', { n: gap.packets }), gap.by ? t('gap.by', { who: gap.by }) : '', gap.why ?? ''].filter(Boolean).join(' · ');
+}
+
+/** What came of asking the camera's own memory for a gap. */
+export function cardText(card: CardLine): string {
+	const long = t('card.found', { long: span(card.found_ms) });
+	return [word(card.state === 'fetched' ? 'card.state.fetched' : `card.${card.state}`), card.found_ms ? long : '', card.why && card.state !== 'fetched' ? word(`card.why.${card.why}`, 'card.why.broken') : ''].filter(Boolean).join(' · ');
+}
+
+/** What a camera lacks, with its figure. */
+export function lackText(lack: Lack, health: CameraHealth): string {
+	if (lack === 'clock') return t('lack.clock', { s: Math.abs((health.drift_ms ?? 0) / 1000).toFixed(0) });
+	if (lack === 'archive') return t('lack.archive', { n: health.short_days, of: health.keep_days });
+	return t(`lack.${lack}`);
 }

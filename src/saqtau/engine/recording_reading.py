@@ -101,12 +101,23 @@ _FILES: Final = """
 """
 
 
-async def read_files(grant: Grant, pg: Any, camera: str, began: Instant, ended: Instant, now: Instant) -> list[FileRow]:
-    """The files that a time lies in, in order. Raises Refused: DENIED, INVALID (`from`, `to`: at most an hour)."""
+_CARD_FILES: Final = """
+    select first, began, ended, path, true as closed from video_card
+    where camera = $1 and began < $3 and ended > $2 order by began, first limit $4
+"""
+
+
+async def read_files(
+    grant: Grant, pg: Any, camera: str, began: Instant, ended: Instant, now: Instant, *, card: bool = False
+) -> list[FileRow]:
+    """The files that a time lies in, in order. Raises Refused: DENIED, INVALID (`from`, `to`: at most an hour).
+
+    card: of what was fetched from the camera's own memory, and of nothing else.
+    """
     must_hold(grant, now, Action.PLAY_RECORDING, named=camera)
     if not 0 <= began < ended <= began + LONGEST:
         raise Refused(Kind.INVALID, "to: behind from, at most an hour", to="invalid")
-    rows = await _rows(grant, pg, _FILES, camera, began, ended, MOST_FILES)
+    rows = await _rows(grant, pg, _CARD_FILES if card else _FILES, camera, began, ended, MOST_FILES)
     return [_file(row) for row in rows]
 
 

@@ -84,6 +84,15 @@ class CameraSeen(msgspec.Struct, frozen=True):
     oldest: Instant | None
     watchers: int | None
     item: str | None
+class CardSeen(msgspec.Struct, frozen=True):
+    """Whether the camera's own memory was asked for a gap, and what came of it since `at`; `why` where nothing did."""
+
+    state: str  # wanted, fetching, fetched, nothing, refused, given_up
+    at: Instant
+    found_ms: int
+    why: str | None
+
+
 
 
 class GapSeen(msgspec.Struct, frozen=True):
@@ -95,6 +104,15 @@ class GapSeen(msgspec.Struct, frozen=True):
     kind: str
     packets: int | None
     by: str | None
+    card: CardSeen | None = None
+
+
+class FetchedSeen(msgspec.Struct, frozen=True):
+    """Time of which pictures were fetched from the camera's own memory, `fetched` later: never of what was recorded."""
+
+    began: Instant
+    ended: Instant
+    fetched: Instant
     why: str | None
     item: str | None
 
@@ -115,6 +133,7 @@ class Timeline(msgspec.Struct, frozen=True):
     now: Instant
     recorded: list[tuple[Instant, Instant]]
     gaps: list[GapSeen]
+    fetched: list[FetchedSeen] = []
     holds: list[HeldSeen]
     oldest: Instant | None
 
@@ -279,13 +298,30 @@ _RECORDED: Final = """
     select began, ended from video_segment where camera = $1 and began < $3 and ended > $2 order by began limit $4
 """
 _GAPS: Final = """
-    select id, began, ended, kind, packets, by, why, item from video_gap
-    where camera = $1 and began < $3 and (ended is null or ended > $2) order by began limit $4
+    select g.id, g.began, g.ended, g.kind, g.packets, g.by, g.why, g.item, f.state, f.changed, f.found_ms,
+        f.why as card_why
+    from video_gap g left join video_fetch f on f.gap = g.id
+    where g.camera = $1 and g.began < $3 and (g.ended is null or g.ended > $2) order by g.began limit $4
+"""
+_FETCHED: Final = """
+    select greatest(c.spans[n], $2), least(c.spans[n + 1], $3), c.fetched
+    from video_card c, generate_series(1, cardinality(c.spans), 2) n
+            fetched = await pg.fetch(_FETCHED, *span)
+    where c.camera = $1 and c.began < $3 and c.ended > $2 and c.spans[n] < $3 and c.spans[n + 1] > $2
+    order by 1 limit $4
 """
 _HELD: Final = """
     select id, began, ended, case_number, acknowledged from video_hold
     where camera = $1 and lifted is null and began < $3 and ended > $2 order by began limit $4
 """
+        fetched=[FetchedSeen(*row) for row in fetched],
+    )
+
+
+def _gap_seen(row: Any) -> GapSeen:
+    card = None if row["state"] is None else CardSeen(row["state"], row["changed"], row["found_ms"], row["card_why"])
+    return GapSeen(
+        row["id"], row["began"], row["ended"], row["kind"], row["packets"], row["by"], row["why"], row["item"], card
 
 
 async def read_timeline(grant: Grant, pg: Any, camera: str, began: Instant, ended: Instant, now: Instant) -> Timeline:
@@ -303,7 +339,7 @@ async def read_timeline(grant: Grant, pg: Any, camera: str, began: Instant, ende
     return Timeline(
         now=now,
         recorded=_recorded([(row[0], row[1]) for row in segments], [(row[1], row[2]) for row in gaps], began, ended),
-        gaps=[GapSeen(*row) for row in gaps],
+        gaps=[_gap_seen(row) for row in gaps],
         holds=[HeldSeen(*row) for row in holds],
         oldest=oldest,
     )

@@ -2,7 +2,7 @@
 
 import asyncio
 from datetime import UTC, datetime
-from typing import Annotated, Any, Final
+from typing import Annotated, Any, Final, Literal
 from urllib.parse import urlencode
 
 from litestar import Request, Response, get
@@ -58,6 +58,7 @@ _LIST = ResponseSpec(
     data_container=str, media_type="application/vnd.apple.mpegurl", description="The playlist.", generate_examples=False
 )
 _GUARDS: Final = [counted, signed_in]
+SourceAsked = Annotated[Literal["live", "card"], QueryParameter()]
 FileName = Annotated[str, PathParameter(pattern=r"^[0-9]{1,18}\.mp4$", max_length=22)]
 """First sequence of a file; players look at the ending."""
 
@@ -76,11 +77,13 @@ async def recording(
     ended: ToAsked,
     purpose: PurposeAsked = None,
     case: CaseAsked = None,
+    source: SourceAsked = "live",
 ) -> ASGIApp:
     """What was recorded between two instants (Unix ms, at most an hour), from the key picture before the first on.
 
     Fragmented MP4, byte for byte as it lies on disk; a decoder is set up anew where parameters change. Where nothing
-    was recorded it answers 409, and `fields.next` says when there are pictures again.
+    was recorded it answers 409, and `fields.next` says when there are pictures again. `source=card`: what was fetched
+    afterwards from the camera's own memory, and nothing else; the entry of the look says so.
     """
     parts, session = parts_of(request), session_of(request)
     camera = await asked_camera(parts, camera_id)
@@ -90,12 +93,15 @@ async def recording(
     )
     contents: Contents = request.app.state.contents
     playing = Playing(parts, request.app.state.views, session.digest)
-    grant = await playing.open(viewer, wish, {"from": since, "to": until})
+    card = source == "card"
+    grant = await playing.open(viewer, wish, {"from": since, "to": until, **({"source": source} if card else {})})
     try:
         async with parts.pg.acquire() as pg:
-            files = await read_files(grant, pg, camera_id, since, until, parts.clock())
+            files = await read_files(grant, pg, camera_id, since, until, parts.clock(), card=card)
         runs = read_runs(grant, contents, files, since, until, parts.clock)
         first = await anext(runs, None)
+        if first is None and card:
+            raise _nothing(camera_id, None)  # noqa: TRY301 - closed below, as for any other
         if first is None:
             later = await read_resumption(grant, parts.pg, contents, files, until, parts.clock())
             raise _nothing(camera_id, later)  # noqa: TRY301 - closed below, as for any other
