@@ -75,10 +75,16 @@ window.look = (open, seconds) =>
 			queue.push(data);
 			pump();
 		}
+		let over = false;
 		function finish() {
+			if (over) return;
+			over = true;
 			end();
 			said.dropped = video.getVideoPlaybackQuality().droppedVideoFrames;
 			video.remove();
+			URL.revokeObjectURL(video.src);
+			video.removeAttribute('src'); // Chromium opens 75 players a page and no more until some are let go
+			video.load();
 			done(said);
 		}
 		function drawn(_, frame) {
@@ -90,7 +96,7 @@ window.look = (open, seconds) =>
 			video.requestVideoFrameCallback(drawn);
 		}
 		video.requestVideoFrameCallback(drawn);
-		if (seconds > 0) setTimeout(finish, seconds * 1000);
+		setTimeout(finish, seconds > 0 ? seconds * 1000 : 20_000); // a picture that does not come at all is told as none
 
 		function hear(data) {
 			if (data instanceof Uint8Array) {

@@ -39,6 +39,17 @@ export interface FetchedLine { began: Instant; ended: Instant; fetched: Instant 
 export interface HoldLine { id: string; began: Instant; ended: Instant; case: string; acknowledged: Instant | null }
 export interface Timeline { now: Instant; recorded: [Instant, Instant][]; gaps: GapLine[]; holds: HoldLine[]; oldest: Instant | null; fetched?: FetchedLine[] }
 export interface Watcher { viewer: string; role: string; purpose: string; since: Instant }
+export type Lack = 'learning' | 'clock' | 'archive' | 'unlooked';
+/** How a camera is besides its state. */
+export interface CameraHealth {
+	id: string; lacks: Lack[]; verdict: string | null; since: Instant | null; looked: Instant | null; day: Instant | null; infra_red: Instant | null;
+	drift_ms: number | null; oldest: Instant | null; keep_days: number; short_days: number;
+}
+export interface HealthSeen {
+	now: Instant; health: CameraHealth;
+	changes: { at: Instant; word: string; before: string | null; entry: string | null }[];
+	told: { word: string; source: string; began: Instant; ended: Instant | null }[];
+}
 /** Why somebody looks. */
 export interface Look { purpose: string; case: string }
 
@@ -65,6 +76,8 @@ const json = async <T>(path: string, method = 'GET', body?: unknown): Promise<T>
 export const readCameras = (): Promise<Cameras> => json('/api/cameras');
 export const readTimeline = (camera: string, from: Instant, to: Instant): Promise<Timeline> => json(at(camera, 'timeline') + query({ from, to }));
 export const readWatchers = (camera: string): Promise<Watcher[]> => json(at(camera, 'watchers'));
+export const readHealth = (camera: string): Promise<HealthSeen> => json(at(camera, 'health'));
+export const readLacks = (): Promise<{ now: Instant; cameras: CameraHealth[] }> => json('/api/camera-health');
 export const addCamera = (camera: NewCamera, reason: string): Promise<Facts> => json('/api/cameras', 'POST', { ...camera, reason });
 export async function switchCamera(camera: string, on: boolean, reason: string): Promise<void> {
 	await call(at(camera, on ? 'enable' : 'disable'), 'POST', { reason });

@@ -2,10 +2,10 @@
 import { t, word } from '../i18n/index.svelte';
 import { span } from '../live/age';
 import type { Instant } from '../types';
-import type { CardLine, GapLine, VideoCamera } from './ask';
+import type { CameraHealth, CardLine, GapLine, Lack, VideoCamera } from './ask';
 
 export const placeName = (place: string): string => word(`place.${place}`);
-export const kindName = (kind: string): string => word(`gap.${kind}`, `verdict.${kind}`);
+export const kindName = (kind: string): string => word(`gap.${kind}`, `verdict.${kind}`, `health.word.${kind}`);
 
 /** Where it is: the kind of place, the room, the site. */
 export const whereOf = (camera: VideoCamera): string => [placeName(camera.place), camera.room ? word(`room.${camera.room}`) : '', camera.site].filter(Boolean).join(' · ');
@@ -33,5 +33,5 @@ export function cardText(card: CardLine): string {
 export function lackText(lack: Lack, health: CameraHealth): string {
 	if (lack === 'clock') return t('lack.clock', { s: Math.abs((health.drift_ms ?? 0) / 1000).toFixed(0) });
 	if (lack === 'archive') return t('lack.archive', { n: health.short_days, of: health.keep_days });
-	return t(`lack.${lack}`);
+	return t(lack === 'learning' ? 'lack.learning' : 'lack.unlooked');
 }

@@ -5,6 +5,7 @@ from typing import Any, Final
 from saqtau.web.api import (
     account,
     break_glass,
+    camera_health,
     custody,
     desks,
     entry,
@@ -113,6 +114,8 @@ API: Final[list[Any]] = [
     video.disable,
     video.enable,
     video.learn,
+    camera_health.lacks,
+    camera_health.health,
     live_picture.live_picture,
     live_picture.live_pictures,
     playback.recording,
