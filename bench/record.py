@@ -96,6 +96,9 @@ class Lags:
 
 async def ours(folder, database):
     """The recorder, until a line comes; then what it did from the one before."""
+    import saqtau.bootstrap.lean  # as the process does
+
+    # isort: split
     import structlog
     from tests.engine.recorders import recording
 

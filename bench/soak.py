@@ -63,6 +63,9 @@ class State(msgspec.Struct):
 
 async def record(folder, database, budget):
     """The recorder, until its input ends; at each line, what it did since the one before."""
+    import saqtau.bootstrap.lean  # as the process does
+
+    # isort: split
     import structlog
     from tests.engine.recorders import recording
 

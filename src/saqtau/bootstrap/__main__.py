@@ -12,9 +12,11 @@ from typing import NoReturn
 
 import uvloop
 
+from saqtau.bootstrap import lean  # noqa: F401 - before whatever imports structlog
+
+# isort: split
 from saqtau.bootstrap import configured, logs
-from saqtau.bootstrap.exporting import leaving
-from saqtau.bootstrap.ground import Ground, stand
+from saqtau.bootstrap.ground import Ground, leaving, stand
 from saqtau.engine.leaving_folder import EVERY, sweep
 from saqtau.engine.worker import every
 from saqtau.kernel.errors import Refused

@@ -5,7 +5,6 @@ from collections.abc import Callable
 from typing import Any
 
 from saqtau.bootstrap.ground import now
-from saqtau.devices.onvif.card import find_card
 from saqtau.devices.rtsp.replay import replay
 from saqtau.engine.card_fetching import Fetching, Place
 from saqtau.engine.ledger import Ledger
@@ -28,6 +27,8 @@ def fetching_of(
     async def find(camera: VideoCamera, began: Instant, ended: Instant) -> Place:
         if camera.back_fill is None:
             raise Refused(Kind.NOT_FOUND, f"camera {camera.id} has no store of its own", stream="no_card")
+        from saqtau.devices.onvif.card import find_card  # 8 MB that a recorder without such cameras does not carry
+
         card = await find_card(camera.back_fill, secret(camera), now, began, ended, trust=trust)
         return Place(card.address, card.clock)
 

@@ -1,8 +1,6 @@
 """What packages of recordings are made with, out of the configuration."""
 
-from pathlib import Path
-
-from saqtau.bootstrap.ground import Ground, ids
+from saqtau.bootstrap.ground import Ground, ids, leaving
 from saqtau.engine import leaving_folder
 from saqtau.engine.recording_package import Exporting
 from saqtau.kernel.errors import Kind, Refused
@@ -13,11 +11,6 @@ def exporting_of(ground: Ground) -> Exporting:
     """Raises Refused(INVALID) naming `certificate` or `key`: nothing starts with a signer that cannot sign."""
     signer = _signer(ground)
     return Exporting(leaving_folder.claim(leaving(ground), ids), ground.config.video.timestamp, signer)
-
-
-def leaving(ground: Ground) -> Path:
-    """Where what leaves lies until it has left."""
-    return ground.place.folder / "leaving"
 
 
 def _signer(ground: Ground) -> CopySigner | None:

@@ -164,6 +164,11 @@ def calendar_of(law: Jurisdiction) -> Calendar:
     return Calendar(zone=ZoneInfo(law.zone), holidays=free, worked=frozenset(law.holidays.worked))
 
 
+def leaving(ground: Ground) -> Path:
+    """Where what leaves lies until it has left."""
+    return ground.place.folder / "leaving"
+
+
 async def links(ground: Ground, role: str, name: str, size: int = 10) -> tuple[Any, Any, Any]:
     """(PostgreSQL pool as `role`, NATS client, JetStream context). Raises Refused(UNAVAILABLE)."""
     pool = await postgres.pool(ground.server(role), role, size)
