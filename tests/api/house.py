@@ -179,6 +179,6 @@ async def move_in(owner, now) -> None:
             since = now + day * DAY
             await owner.execute("insert into shifts values ($1, $2, $3)", person.id, since, since + 2 * DAY)
     await owner.execute(
-        "insert into cases (number, region, opened, closed) values "
-        "('УД-12/2026', 2, 0, null), ('УД-7/2026', 7, 0, null), ('УД-1/2025', 2, 0, 1)"
+        "insert into cases (number, region, opened, closed, sites) values ('УД-12/2026', 2, 0, null, '{S1}'), "
+        "('УД-7/2026', 7, 0, null, '{}'), ('УД-1/2025', 2, 0, 1, '{}'), ('УД-14/2026', 2, 0, null, '{}')"
     )

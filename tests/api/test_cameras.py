@@ -192,7 +192,7 @@ async def test_a_time_that_is_none_is_refused_by_name(cameras, query, field):
 async def test_a_timeline_of_another_region_is_refused(cameras):
     client = await cameras.signed_in("operator")
     answer = await client.get("/api/cameras/STREET7/timeline", params={"from": 0, "to": DAY})
-    assert (answer.status_code, answer.json()["fields"]) == (403, {"policy": "own-region"})
+    assert (answer.status_code, answer.json()["fields"]) == (403, {"camera": "not_yours"})
     assert (await client.get("/api/cameras/NOWHERE/timeline", params={"from": 0, "to": DAY})).status_code == 404
 
 

@@ -50,7 +50,7 @@ async def test_an_operator_sees_the_street_from_the_last_key_frame_on_and_the_lo
         ("operator", "STREET", {"purpose": "incident", "case": "invented"}, 4403, "denied"),
         ("operator", "STREET", {"purpose": "curiosity"}, 4400, "invalid"),
         ("operator", "STREET", {"purpose": "incident", "case": "a b"}, 4400, "invalid"),
-        ("operator", "NOWHERE", {}, 4404, "not_found"),
+        ("operator", "NOWHERE", {}, 4403, "denied"),
         ("operator", "a'b", {}, 4400, "invalid"),
         ("administrator", "STREET", {"purpose": "maintenance"}, 4403, "denied"),
         ("patrol1", "STREET", {"purpose": "duty"}, 4403, "denied"),

@@ -84,7 +84,7 @@ async def test_what_is_refused_ends_its_view_and_no_other(watched):
     began = street.write(house.parts.clock(), key=True)
     async with wall(house, await house.signed_in("operator")) as socket:
         for number, camera, more, code in (
-            (1, "SCHOOL", {}, 4403), (2, "NOWHERE", {}, 4404), (3, "a'b", {}, 4400),
+            (1, "SCHOOL", {}, 4403), (2, "NOWHERE", {}, 4403), (3, "a'b", {}, 4400),
             (4, "STREET", {"case": "a b"}, 4400),
         ):  # fmt: skip
             await ask(socket, number, camera, **more)

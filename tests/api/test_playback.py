@@ -16,6 +16,7 @@ from tests.recorded import record
 from saqtau.engine.video_decoding import Decoders
 from saqtau.kernel.clock import DAY, HOUR, MINUTE, SECOND, Instant
 from saqtau.video.segment import scan
+from saqtau.web.glances import LASTS
 from saqtau.web.sessions import COOKIE, digest_of
 
 pytestmark = pytest.mark.anyio
@@ -42,6 +43,9 @@ async def archive(engine, database, streams, tmp_path, decoders):
         ]
         await index(house.owner, *segments)
         yield Archive(house, began, segments)
+        await house.owner.execute("alter table video_watch disable trigger user")
+        await house.owner.execute("delete from video_watch")
+        await house.owner.execute("alter table video_watch enable trigger user")
         await house.owner.execute("alter table video_segment disable trigger user")
         await house.owner.execute("delete from video_segment")
         await house.owner.execute("alter table video_segment enable trigger user")
@@ -51,9 +55,9 @@ class Archive:
     def __init__(self, house, began, segments):
         self.house, self.began, self.segments = house, began, segments
 
-    async def ask(self, client, what="recording", *, since=0, until=10 * SECOND, name="STREET", **query):
+    async def ask(self, client, what="recording", *, since=0, until=10 * SECOND, name="STREET", headers=None, **query):
         asked = {"from": self.began + since, "to": self.began + until, "purpose": "case", "case": "УД-12/2026", **query}
-        return await client.get(f"/api/cameras/{name}/{what}", params=asked)
+        return await client.get(f"/api/cameras/{name}/{what}", params=asked, headers=headers)
 
 
 async def index(owner, *segments):
@@ -215,6 +219,52 @@ async def test_many_key_pictures_are_one_entry_that_counts_their_bytes(archive):
     await archive.house.app.state.standing.end()
     entries = await archive.house.closed(1, viewer="inspector", action="recording.play")
     assert entries[-1]["delivered"] == sum(len(one.content) for one in answers)
+
+
+@pytest.mark.parametrize("way", ["thumbnail", "files"])
+async def test_who_looks_piece_by_piece_is_seen_from_the_first_until_a_while_after_the_last(archive, way):
+    house, first = archive.house, archive.segments[0].first
+    client, duty = await house.signed_in("inspector"), await house.signed_in("duty")
+
+    async def piece():
+        if way == "thumbnail":
+            answer = await archive.ask(client, "thumbnail", at=archive.began + 3 * SECOND)
+        else:
+            answer = await archive.ask(client, f"files/{first}.mp4", headers={"Range": "bytes=0-99"})
+        assert answer.status_code in {200, 206}
+
+    async def watchers():
+        return (await duty.get("/api/cameras/STREET/watchers")).json()
+
+    assert await watchers() == []
+    await asyncio.gather(*(piece() for _ in range(3)))
+    (line,) = await watchers()
+    assert [line[key] for key in ("viewer", "role", "purpose", "kind")] == [
+        "inspector", "inspector", "case", "recording",
+    ]  # fmt: skip
+    glances = house.app.state.glances
+    for _ in range(4):  # longer than anybody is believed without a word
+        house.parts.clock.ahead += LASTS - SECOND
+        await piece()
+        await glances.sweep()
+    assert len(await watchers()) == 1
+    last = house.parts.clock()
+    house.parts.clock.ahead += LASTS + SECOND
+    await glances.sweep()
+    assert await watchers() == []
+    (row,) = await house.owner.fetch("select since, until from video_watch where camera = 'STREET' and entry <> 'e'")
+    assert row["since"] + 3 * LASTS < row["until"] <= last, "it ended with the last piece"
+
+
+async def test_who_cannot_be_told_of_is_shown_no_piece(archive):
+    client = await archive.house.signed_in("inspector")
+    await archive.house.owner.execute("revoke insert on video_watch from saqtau_app")
+    try:
+        answer = await archive.ask(client, "thumbnail", at=archive.began + 3 * SECOND)
+    finally:
+        await archive.house.owner.execute("grant insert on video_watch to saqtau_app")
+    assert answer.status_code >= 500
+    assert (await archive.ask(client, "thumbnail", at=archive.began + 3 * SECOND)).status_code == 200
 
 
 async def test_a_playlist_names_byte_ranges_that_are_the_film(archive):

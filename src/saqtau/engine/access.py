@@ -31,6 +31,7 @@ from saqtau.kernel.access import (
     decide,
     granted,
     helps,
+    is_elsewhere,
 )
 from saqtau.kernel.clock import SECOND, Clock, Instant
 from saqtau.kernel.errors import Kind, Refused
@@ -58,7 +59,9 @@ _BOUND: Final = frozenset(
     }
 )  # fmt: skip
 """Actions whose permission may rest on a shift."""
-_HOPED: Final = Facts(on_shift=True, case_known=True, incident_known=True, incident_open=True, break_glass=True)
+_HOPED: Final = Facts(
+    on_shift=True, case_known=True, incident_known=True, incident_open=True, break_glass=True, about_place=True
+)
 
 _FACTS: Final = "select * from access_facts($1, $2, $3, $4, $5, $6, $7)"
 
@@ -155,8 +158,8 @@ class Access:
     async def open(self, viewer: Viewer, request: AccessRequest, told: Mapping[str, Any] | None = None) -> Grant:
         """Decide, make the entry durable, and hand out the grant. told: what else the record says (JSON).
 
-        Raises Refused: DENIED (`policy` says which), INVALID (the request does not fit), UNAVAILABLE with
-        `ledger="unavailable"`: no entry, no grant.
+        Raises Refused: DENIED (`policy` says which; `case` is `elsewhere` where what is named has nothing to do with
+        that place), INVALID (the request does not fit), UNAVAILABLE with `ledger="unavailable"`: no entry, no grant.
         """
         _check(request)
         now = self._clock()
@@ -166,7 +169,8 @@ class Access:
         draft = opened(identity, now, viewer, request, decision, told or {})
         if not decision.allow:
             await self._place_somewhere(identity, draft)
-            raise Refused(Kind.DENIED, f"{viewer.id} as {viewer.role}: {request.action} denied", policy=decision.named)
+            fields = {"case": "elsewhere"} if is_elsewhere(request) else {"policy": decision.named}
+            raise Refused(Kind.DENIED, f"{viewer.id} as {viewer.role}: {request.action} denied", **fields)
         entry = await self._place(identity, draft, help_=helps(request))
         return granted(decision, entry, viewer, request, now)
 

@@ -141,15 +141,13 @@ async def read_file_row(grant: Grant, pg: Any, camera: str, first: int, now: Ins
     return _file(rows[0])
 
 
-async def began_at(pg: Any, camera: str, first: int) -> Instant:
-    """When a file begins, for the wish that asks for a grant; nothing of it. Raises Refused(NOT_FOUND, `first`)."""
+async def began_at(pg: Any, camera: str, first: int) -> Instant | None:
+    """When a file begins, for the wish that asks for a grant; nothing of it. None: there is none (any more)."""
     with refusals():
         async with pg.transaction():
             await see(pg, EVERYWHERE)
             found = await pg.fetchval("select began from video_segment where camera = $1 and first = $2", camera, first)
-    if found is None:
-        raise _gone(camera)
-    return Instant(found)
+    return None if found is None else Instant(found)
 
 
 async def read_resumption(

@@ -80,7 +80,7 @@ KINDS: Final[dict[str, _Columns]] = {
         ("region", "note"),
         ("plate", "ground", "authority"),
     ),
-    "cases": _Columns(Case, ("number", "opened"), ("region", "closed", "authority"), ("number",)),
+    "cases": _Columns(Case, ("number", "opened"), ("region", "closed", "authority", "sites"), ("number",)),
     "shifts": _Columns(Shift, ("person", "from", "until"), (), ("person", "since")),
 }
 
@@ -90,7 +90,7 @@ _CERTIFICATE = {"certificate_number": "number", "certificate_from": "valid_from"
 _NUMBER = re.compile(r"[+-]?\d{1,9}(?:[.,]\d{1,12})?", re.ASCII)
 _TOKEN = re.compile(r"[A-Za-z0-9_-]{32,128}", re.ASCII)
 _SIDES = ("left", "top", "right", "bottom")
-_SKILLS = re.compile(r"[;,|\s]+")
+_BETWEEN = re.compile(r"[;,|\s]+")
 _FIELD = re.compile(r"`\$\.([a-z_]+)")
 
 
@@ -245,8 +245,8 @@ def _row(number: int, cells: Mapping[str, Any], columns: _Columns, zone: tzinfo,
                 token = _token(value)
             case "region" | "keep_days":
                 facts[name] = _whole(name, value)
-            case "skills":
-                facts[name] = _skills(value)
+            case "skills" | "sites":
+                facts[name] = _words(name, value)
             case "plate":
                 facts[name] = _plate(value, spell)
             case "address" if columns.struct is Camera:
@@ -324,9 +324,9 @@ def _whole(name: str, value: Any) -> int:
     return int(number)
 
 
-def _skills(value: Any) -> tuple[str, ...]:
-    parts = value if isinstance(value, list) else _SKILLS.split(_text("skills", value))
-    return tuple(dict.fromkeys(text for part in parts if (text := _text("skills", part))))
+def _words(name: str, value: Any) -> tuple[str, ...]:
+    parts = value if isinstance(value, list) else _BETWEEN.split(_text(name, value))
+    return tuple(dict.fromkeys(text for part in parts if (text := _text(name, part))))
 
 
 def _yes_or_no(name: str, value: Any) -> bool:

@@ -163,7 +163,7 @@ def _vehicle(row: Row) -> tuple[Any, ...]:
 
 def _case(row: Row) -> tuple[Any, ...]:
     one: Case = row.record
-    return one.number, one.region, one.opened, one.closed, one.authority
+    return one.number, one.region, one.opened, one.closed, one.authority, ";".join(one.sites)
 
 
 def _shift(row: Row) -> tuple[Any, ...]:
@@ -226,10 +226,12 @@ _WRITES: dict[str, tuple[Any, str]] = {
     "cases": (
         _case,
         """
-        insert into cases (number, region, opened, closed, authority)
-        select * from unnest($1::text[], $2::int2[], $3::int8[], $4::int8[], $5::text[])
+        insert into cases (number, region, opened, closed, authority, sites)
+        select number, region, opened, closed, authority, string_to_array(sites, ';')
+        from (select * from unnest($1::text[], $2::int2[], $3::int8[], $4::int8[], $5::text[], $6::text[])
+            as n (number, region, opened, closed, authority, sites)) n
         on conflict (number) do update set region = excluded.region, opened = excluded.opened,
-            closed = excluded.closed, authority = excluded.authority
+            closed = excluded.closed, authority = excluded.authority, sites = excluded.sites
         """,
     ),
     "shifts": (

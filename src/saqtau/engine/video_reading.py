@@ -39,8 +39,6 @@ FRESH: Final = SECOND
 SPARED: Final = 5
 """An answer about states serves so long for whoever asks the same: at least `FRESH`, and this times what it took."""
 MOST_KEPT: Final = 64
-NEAR: Final = 1_000.0
-"""Metres within which an incident is about a place."""
 
 
 class CameraPlace(msgspec.Struct, frozen=True):
@@ -84,6 +82,8 @@ class CameraSeen(msgspec.Struct, frozen=True):
     oldest: Instant | None
     watchers: int | None
     item: str | None
+
+
 class CardSeen(msgspec.Struct, frozen=True):
     """Whether the camera's own memory was asked for a gap, and what came of it since `at`; `why` where nothing did."""
 
@@ -91,8 +91,6 @@ class CardSeen(msgspec.Struct, frozen=True):
     at: Instant
     found_ms: int
     why: str | None
-
-
 
 
 class GapSeen(msgspec.Struct, frozen=True):
@@ -104,6 +102,8 @@ class GapSeen(msgspec.Struct, frozen=True):
     kind: str
     packets: int | None
     by: str | None
+    why: str | None
+    item: str | None
     card: CardSeen | None = None
 
 
@@ -113,8 +113,6 @@ class FetchedSeen(msgspec.Struct, frozen=True):
     began: Instant
     ended: Instant
     fetched: Instant
-    why: str | None
-    item: str | None
 
 
 class HeldSeen(msgspec.Struct, frozen=True):
@@ -133,9 +131,9 @@ class Timeline(msgspec.Struct, frozen=True):
     now: Instant
     recorded: list[tuple[Instant, Instant]]
     gaps: list[GapSeen]
-    fetched: list[FetchedSeen] = []
     holds: list[HeldSeen]
     oldest: Instant | None
+    fetched: list[FetchedSeen] = []
 
 
 class Watcher(msgspec.Struct, frozen=True):
@@ -157,24 +155,6 @@ async def place_of(pg: Any, camera: str) -> CameraPlace:
     if row is None:
         raise Refused(Kind.NOT_FOUND, f"there is no camera {camera}", camera="unknown")
     return msgspec.convert(dict(row), CameraPlace)
-
-
-_ABOUT: Final = """
-    select exists (select from item i where i.id = $1 and (
-        i.data ->> 'camera' = $2 or i.data ->> 'site' = $3 or exists (select from camera c
-            where c.id = i.data ->> 'camera' and c.site = $3)
-        or i.lat is not null and i.lon is not null and 111320 * sqrt(power(i.lat - $4, 2)
-            + power((i.lon - $5) * cos(radians($4)), 2)) <= $6))
-"""
-
-
-async def is_about(pg: Any, incident: str, camera: CameraPlace) -> bool:
-    """Whether an incident is about this camera's place: it names it or its site, or lies within a kilometre of it."""
-    with refusals():
-        async with pg.transaction():
-            await see(pg, EVERYWHERE)
-            found: bool = await pg.fetchval(_ABOUT, incident, camera.id, camera.site, camera.lat, camera.lon, NEAR)
-    return found
 
 
 _STATES: Final = """
@@ -306,7 +286,6 @@ _GAPS: Final = """
 _FETCHED: Final = """
     select greatest(c.spans[n], $2), least(c.spans[n + 1], $3), c.fetched
     from video_card c, generate_series(1, cardinality(c.spans), 2) n
-            fetched = await pg.fetch(_FETCHED, *span)
     where c.camera = $1 and c.began < $3 and c.ended > $2 and c.spans[n] < $3 and c.spans[n + 1] > $2
     order by 1 limit $4
 """
@@ -314,14 +293,6 @@ _HELD: Final = """
     select id, began, ended, case_number, acknowledged from video_hold
     where camera = $1 and lifted is null and began < $3 and ended > $2 order by began limit $4
 """
-        fetched=[FetchedSeen(*row) for row in fetched],
-    )
-
-
-def _gap_seen(row: Any) -> GapSeen:
-    card = None if row["state"] is None else CardSeen(row["state"], row["changed"], row["found_ms"], row["card_why"])
-    return GapSeen(
-        row["id"], row["began"], row["ended"], row["kind"], row["packets"], row["by"], row["why"], row["item"], card
 
 
 async def read_timeline(grant: Grant, pg: Any, camera: str, began: Instant, ended: Instant, now: Instant) -> Timeline:
@@ -335,6 +306,7 @@ async def read_timeline(grant: Grant, pg: Any, camera: str, began: Instant, ende
             segments = await pg.fetch(_RECORDED, *span)
             gaps = await pg.fetch(_GAPS, *span)
             holds = await pg.fetch(_HELD, *span)
+            fetched = await pg.fetch(_FETCHED, *span)
             oldest = await pg.fetchval("select min(began) from video_segment where camera = $1", camera)
     return Timeline(
         now=now,
@@ -342,6 +314,14 @@ async def read_timeline(grant: Grant, pg: Any, camera: str, began: Instant, ende
         gaps=[_gap_seen(row) for row in gaps],
         holds=[HeldSeen(*row) for row in holds],
         oldest=oldest,
+        fetched=[FetchedSeen(*row) for row in fetched],
+    )
+
+
+def _gap_seen(row: Any) -> GapSeen:
+    card = None if row["state"] is None else CardSeen(row["state"], row["changed"], row["found_ms"], row["card_why"])
+    return GapSeen(
+        row["id"], row["began"], row["ended"], row["kind"], row["packets"], row["by"], row["why"], row["item"], card
     )
 
 

@@ -87,6 +87,7 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True):
     incident_known: bool = False
     incident_open: bool = False
     break_glass: bool = False
+    about_place: bool = False  # the incident or case that is named has to do with the place of the camera
 
 
 NOTHING_KNOWN: Final = Facts()
@@ -125,6 +126,8 @@ class Decision(msgspec.Struct, frozen=True):
 
 NAMED: Final = frozenset({Purpose.INCIDENT, Purpose.CASE})
 """Purposes that must name what they are about."""
+PLACED: Final = frozenset({Action.WATCH_CAMERA, Action.PLAY_RECORDING})
+"""Actions about a place: what is named for them has to do with it where it is a school, an office or a colony."""
 UNBOUND: Final = frozenset({"prosecutor", "auditor", "administrator"})
 """Roles whose duty is not bound to a region."""
 
@@ -163,7 +166,7 @@ def forbidden(viewer: Viewer, request: AccessRequest) -> str | None:
 
     `kernel.policy_laws` says each in a sentence.
     """
-    action, facts = request.action, request.facts
+    action = request.action
     if viewer.role not in ROLES:
         return "law-known-role"
     if action is Action.ERASE_RECORD:
@@ -174,10 +177,21 @@ def forbidden(viewer: Viewer, request: AccessRequest) -> str | None:
         return "law-own-concern"
     if action in {Action.APPROVE_EXPORT, Action.APPROVE_POLICY} and request.requested_by is None:
         return "law-two-people"
-    known = {Purpose.INCIDENT: facts.incident_known, Purpose.CASE: facts.case_known}
-    if request.purpose in NAMED and not (request.case and known[request.purpose]):
+    if request.purpose in NAMED and not _is_known(request):
         return "law-named"
-    return None
+    return "law-place" if is_elsewhere(request) else None
+
+
+def _is_known(request: AccessRequest) -> bool:
+    facts = request.facts
+    known = {Purpose.INCIDENT: facts.incident_known, Purpose.CASE: facts.case_known}
+    return bool(request.case) and known[request.purpose]
+
+
+def is_elsewhere(request: AccessRequest) -> bool:
+    """Whether what is named is known, and has nothing to do with the school, office or colony that is asked for."""
+    placed = request.action in PLACED and request.purpose in NAMED and bool(request.sensitive)
+    return placed and _is_known(request) and not request.facts.about_place
 
 
 def owed(viewer: Viewer, request: AccessRequest) -> str | None:
@@ -251,6 +265,7 @@ def ask(policies: Policies, viewer: Viewer, request: AccessRequest) -> Answer:
         "incident_known": facts.incident_known,
         "case_known": facts.case_known,
         "break_glass": facts.break_glass,
+        "about_place": facts.about_place,
         "concerns_self": request.concerns is not None and request.concerns == viewer.id,
     }
     if request.requested_by is not None:

@@ -18,6 +18,7 @@ from saqtau.kernel.access import (
     CONTENT,
     DECIDES,
     NAMED,
+    PLACED,
     READS,
     ROLES,
     AccessRequest,
@@ -34,8 +35,11 @@ from saqtau.kernel.sensitive import Sensitive
 
 MOST_QUESTIONS: Final = 20_000
 """Questions that are put about what the policies name, about 0.15 ms each."""
-EVERYTHING: Final = Facts(on_shift=True, case_known=True, incident_known=True, incident_open=True, break_glass=True)
+EVERYTHING: Final = Facts(
+    on_shift=True, case_known=True, incident_known=True, incident_open=True, break_glass=True, about_place=True
+)
 _MINORS: Final = frozenset({Sensitive.MINORS})
+_ELSEWHERE: Final = msgspec.structs.replace(EVERYTHING, about_place=False)
 
 Question = tuple[Viewer, AccessRequest]
 
@@ -75,6 +79,12 @@ def _named() -> Iterator[Question]:
         yield _viewer(role), _wish(action, purpose, Facts(on_shift=True, break_glass=True))
 
 
+def _placed() -> Iterator[Question]:
+    """An incident or a case that has nothing to do with a school, an office or a colony opens no camera there."""
+    for role, action, purpose, why in itertools.product(ROLES, sorted(PLACED), sorted(NAMED), Sensitive):
+        yield _viewer(role), _wish(action, purpose, _ELSEWHERE, sensitive=frozenset({why}))
+
+
 def _strangers() -> Iterator[Question]:
     """A role that the house does not know may nothing."""
     for role, action, purpose in itertools.product(
@@ -109,7 +119,7 @@ def _oversight() -> Iterator[Question]:
 
 
 NEVER: Final[tuple[Callable[[], Iterator[Question]], ...]] = (
-    _administrator, _own_concern, _erasure, _named, _strangers, _two_people,
+    _administrator, _own_concern, _erasure, _named, _placed, _strangers, _two_people,
 )  # fmt: skip
 ALWAYS: Final[tuple[Callable[[], Iterator[Question]], ...]] = (_help, _oversight)
 _LAWS: Final = (*((law, False) for law in NEVER), *((law, True) for law in ALWAYS))

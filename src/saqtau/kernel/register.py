@@ -204,13 +204,17 @@ class ListedVehicle(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Case(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """An investigation: a purpose that names its number is held against this. `region` None: of the whole republic."""
+    """An investigation: a purpose that names its number is held against this. `region` None: of the whole republic.
+
+    sites: that it is led about; there, and where the record ties it to, it opens cameras of schools and of custody.
+    """
 
     number: Annotated[str, msgspec.Meta(pattern=r"\A[A-Za-z0-9А-Яа-я/._-]{3,40}\Z", max_length=40)]
     opened: Instant
     region: Region | None = None
     closed: Instant | None = None
     authority: Annotated[str, msgspec.Meta(max_length=120)] = ""
+    sites: Annotated[tuple[Code, ...], msgspec.Meta(max_length=100)] = ()
 
 
 LONGEST_SHIFT = 2 * DAY

@@ -28,6 +28,7 @@ from saqtau.web.api import API
 from saqtau.web.api.playback import Turns
 from saqtau.web.auth import Doorkeeper
 from saqtau.web.errors import HANDLERS, TROUBLE
+from saqtau.web.glances import Glances
 from saqtau.web.live import Hub, drive, follow_feed, follow_positions, watch_sessions
 from saqtau.web.metrics import REQUESTS, SECONDS
 from saqtau.web.oidc import Provider
@@ -82,6 +83,7 @@ def create_app(parts: Parts) -> Litestar:
     app.state.parts = parts
     app.state.hub = hub
     app.state.views = Views(Relay(parts.pictures, parts.clock), parts.limits)
+    app.state.glances = Glances(parts.pg, parts.clock, parts.ids)
     app.state.contents = Contents()
     app.state.states = States(parts.pg, parts.clock)
     app.state.decoding = Turns()
@@ -117,7 +119,7 @@ async def living(hub: Hub, app: Litestar) -> AsyncIterator[None]:
             ("ticks", drive(hub)),
             ("sessions", watch_sessions(hub, check)),
             ("sessions of views", watch_sessions(views, check)),
-            ("who watches", say_who_watches(views, parts)),
+            ("who watches", say_who_watches(views, app.state.glances, parts)),
             ("outbox", app.state.publisher.run()),
             ("grants", sweep_grants(app.state.standing)),
         )
@@ -138,6 +140,7 @@ async def living(hub: Hub, app: Litestar) -> AsyncIterator[None]:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
         with suppress(*TROUBLE):  # an entry that is not closed says itself that its end is unknown
+            await app.state.glances.end()
             await app.state.standing.end()
         await parts.access.stop()
 

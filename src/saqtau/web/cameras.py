@@ -1,4 +1,4 @@
-"""Wishes about cameras: in which role and for which purpose a person asks, and what an incident has to do with a place.
+"""Wishes about cameras: in which role and for which purpose a person asks.
 
 `purpose` and `case` are what the person chose; without a purpose his standing ones are tried.
 """
@@ -9,12 +9,13 @@ from typing import Annotated, Final
 import msgspec
 from litestar.params import PathParameter, QueryParameter
 
-from saqtau.engine.video_reading import CameraPlace, is_about, place_of
+from saqtau.engine.video_reading import CameraPlace, place_of
 from saqtau.kernel.access import AccessRequest, Action, Purpose, Viewer
 from saqtau.kernel.clock import DAY, Instant
 from saqtau.kernel.errors import Kind, Refused
 from saqtau.kernel.register import PlaceKind
 from saqtau.kernel.sensitive import sensitive_of
+from saqtau.web.hidden import NOWHERE, hidden, knows
 from saqtau.web.looking import STANDING, asking, viewers_of
 from saqtau.web.parts import Parts
 from saqtau.web.sessions import Session
@@ -45,7 +46,7 @@ async def wish_for_camera(
 ) -> tuple[Viewer, AccessRequest]:
     """The role and the request in which this person asks for a camera. oldest: of the pictures that are asked for.
 
-    Raises Refused(DENIED, `case`): the incident has nothing to do with that school, office or colony; that is entered.
+    Raises Refused(DENIED, `camera`): it may not be his to know of (`web/hidden`); that is entered.
     """
     age = 0 if oldest is None else max(0, -(-(parts.clock() - oldest) // DAY))
     wishes = [
@@ -56,15 +57,14 @@ async def wish_for_camera(
         for one in look.purposes
     ]  # fmt: skip
     viewer, wish = await asking(parts, session, wishes)
-    if wish.purpose is Purpose.INCIDENT and camera.sensitive and wish.case is not None:
-        async with parts.pg.acquire() as pg:
-            about = await is_about(pg, wish.case, camera)
-        if not about:
-            parts.access.note(viewer, wish, refused="incident-elsewhere")
-            raise Refused(
-                Kind.DENIED, f"incident {wish.case} is not about the place of camera {camera.id}", case="elsewhere"
-            )
+    await must_know(parts, session, camera, viewer, wish)
     return viewer, wish
+
+
+async def must_know(parts: Parts, session: Session, camera: CameraPlace, viewer: Viewer, wish: AccessRequest) -> None:
+    """Refuse (DENIED, `camera`) a wish about a camera of which he may not even know that it is there; it is entered."""
+    if not knows_camera(parts, session, camera) and not await parts.access.allows(viewer, wish):
+        raise await hidden(parts, viewer, wish, "camera")
 
 
 def checked_code(camera: str) -> str:
@@ -74,10 +74,26 @@ def checked_code(camera: str) -> str:
     return camera
 
 
-async def asked_camera(parts: Parts, camera: str) -> CameraPlace:
-    """Where the camera is. Raises Refused(NOT_FOUND)."""
-    async with parts.pg.acquire() as pg:
-        return await place_of(pg, camera)
+async def asked_camera(parts: Parts, session: Session, action: Action, camera: str) -> CameraPlace:
+    """Where the camera is. Raises Refused: NOT_FOUND for who may know of any camera, DENIED for everybody else."""
+    try:
+        async with parts.pg.acquire() as pg:
+            return await place_of(pg, camera)
+    except Refused as refused:
+        nowhere = [CameraPlace(camera, "", NOWHERE, place, 0.0, 0.0) for place in PlaceKind]
+        if refused.kind is not Kind.NOT_FOUND or all(knows_camera(parts, session, one) for one in nowhere):
+            raise
+    wish = AccessRequest(action=action, purpose=Purpose.DUTY, object=camera, region=NOWHERE)
+    raise await hidden(parts, viewers_of(session)[0], wish, "camera")
+
+
+def knows_camera(parts: Parts, session: Session, camera: CameraPlace) -> bool:
+    """Whether this person is shown where this camera is and how it is: then he is told why its pictures are not his."""
+    wish = AccessRequest(
+        action=Action.READ_CAMERA, purpose=Purpose.DUTY, object=camera.id, region=camera.region,
+        sensitive=camera.sensitive,
+    )  # fmt: skip
+    return knows(parts, session, wish)
 
 
 KINDS: Final = tuple(

@@ -56,10 +56,10 @@ def _lines(found: Policies) -> Iterator[str]:
         "",
         "These are decided by the program itself, above the policies, in every region and for everybody. Where the",
         "policies would have said otherwise the entry names the law instead of a policy: `law-known-role`,",
-        "`law-erasure`, `law-administrator`, `law-own-concern`, `law-two-people`, `law-named` deny; `law-help` and",
-        "`law-oversight` allow, even against a policy that forbids or fails. A set that answers one of these otherwise",
-        "does not load either, whoever approved it. It is asked about each region, age, person, thing and unit that it",
-        "names.",
+        "`law-erasure`, `law-administrator`, `law-own-concern`, `law-two-people`, `law-named`, `law-place` deny;",
+        "`law-help` and `law-oversight` allow, even against a policy that forbids or fails. A set that answers one",
+        "of these otherwise does not load either, whoever approved it. It is asked about each region, age, person,",
+        "thing and unit that it names.",
         "",
     )
     yield from (f"- {(law.__doc__ or '').strip()}" for law in (*NEVER, *ALWAYS))

@@ -22,6 +22,7 @@ from saqtau.kernel.access import Viewer as Asking
 from saqtau.kernel.clock import SECOND
 from saqtau.kernel.errors import Kind, Refused
 from saqtau.web.errors import STATUS, TROUBLE, busy
+from saqtau.web.glances import Glances
 from saqtau.web.limits import Limits
 from saqtau.web.metrics import LIVE_BYTES, SKIPPED
 from saqtau.web.parts import Parts
@@ -130,10 +131,11 @@ class Views:
             view.end(STOPPING)
 
 
-async def say_who_watches(views: Views, parts: Parts) -> None:
+async def say_who_watches(views: Views, glances: Glances, parts: Parts) -> None:
     """Every ten seconds, that the viewers of this process still look."""
     while True:
         await asyncio.sleep(SAID_EVERY)
+        await glances.sweep()
         if names := views.names():
             with suppress(*TROUBLE):  # with the database away they count as gone until it is back
                 await keep_watches(parts.pg, names, parts.clock())

@@ -22,6 +22,7 @@ from saqtau.kernel.access import (
     decide,
     granted,
     helps,
+    is_elsewhere,
 )
 from saqtau.kernel.clock import Instant
 from saqtau.kernel.policies import Policies
@@ -32,7 +33,7 @@ from saqtau.kernel.sensitive import Sensitive, sensitive_of
 NOW = Instant(1_764_000_000_000)
 HERE = frozenset({2})
 POLICIES = policies.load()
-KNOWN = Facts(on_shift=True, case_known=True, incident_known=True, incident_open=True)
+KNOWN = Facts(on_shift=True, case_known=True, incident_known=True, incident_open=True, about_place=True)
 
 POLICE = "operator duty_officer inspector"
 OVERSEERS = "prosecutor auditor"
@@ -168,6 +169,37 @@ def test_pictures_of_cameras_are_for_a_shift_a_region_and_a_named_incident():
     ]
     assert [one.allow for one in tries] == [False] * len(tries)
     assert asks("operator", past, Purpose.INCIDENT, case="item1", age_days=31).allow
+
+
+SENSITIVE = [place for place in PlaceKind if sensitive_of(place)]
+
+
+@pytest.mark.parametrize("place", SENSITIVE)
+@pytest.mark.parametrize("action", [Action.WATCH_CAMERA, Action.PLAY_RECORDING])
+def test_what_is_named_opens_a_school_or_a_cell_only_where_it_has_to_do_with_it(action, place):
+    elsewhere = msgspec.structs.replace(KNOWN, about_place=False)
+    for purpose in (Purpose.INCIDENT, Purpose.CASE):
+        asked = {"case": "known", "sensitive": sensitive_of(place)}
+        assert asks("inspector", action, purpose, **asked).allow
+        denied = asks("inspector", action, purpose, **asked, facts=elsewhere)
+        assert denied.policies == ("camera-at-its-place",)
+        assert asks("inspector", action, purpose, case="known", facts=elsewhere).allow, "a street is nobody's place"
+    duty = "school_officer" if place is PlaceKind.SCHOOL else "custody_supervisor"
+    assert asks(duty, action, Purpose.DUTY, sensitive=sensitive_of(place), facts=elsewhere).allow
+    assert asks("prosecutor", action, Purpose.OVERSIGHT, sensitive=sensitive_of(place), facts=elsewhere).allow
+
+
+def test_what_is_elsewhere_is_told_apart_from_what_is_not_known():
+    wish = AccessRequest(
+        action=Action.WATCH_CAMERA, purpose=Purpose.CASE, case="known", sensitive=frozenset({Sensitive.MINORS}),
+        facts=Facts(on_shift=True, case_known=True),
+    )  # fmt: skip
+    assert is_elsewhere(wish)
+    for change in (
+        {"facts": KNOWN}, {"facts": Facts(on_shift=True)}, {"sensitive": frozenset()}, {"case": None},
+        {"purpose": Purpose.DUTY}, {"action": Action.READ_CAMERA},
+    ):  # fmt: skip
+        assert not is_elsewhere(msgspec.structs.replace(wish, **change)), change
 
 
 def test_a_purpose_names_what_it_is_about():

@@ -28,6 +28,7 @@ from saqtau.policies import texts
 from saqtau.web.answers import answers
 from saqtau.web.auth import SOON, counted, fresh, session_of, signed_in
 from saqtau.web.bytes import CountedAnswer
+from saqtau.web.hidden import asked_export
 from saqtau.web.looking import asking, watching
 from saqtau.web.parts import Parts, parts_of
 from saqtau.web.schema import BY_TOKEN, Strict
@@ -107,7 +108,9 @@ async def exports(
 async def approve(request: Request[Any, Any, Any], export_id: ExportId) -> ExportLine:
     """Agree to somebody else's wish."""
     parts, session = parts_of(request), session_of(request)
-    asked = await find_export(parts.pg, export_id, parts.clock())
+    asked = await asked_export(
+        parts, session, Action.APPROVE_EXPORT, export_id, find_export(parts.pg, export_id, parts.clock())
+    )
     wishes = deciding(asked, Action.APPROVE_EXPORT)
     async with parts.access.reading(*await asking(parts, session, wishes), {"item": asked.item}) as (grant, _):
         return await sign_export(grant, parts.pg, export_id, parts.clock())
@@ -126,7 +129,9 @@ async def approve(request: Request[Any, Any, Any], export_id: ExportId) -> Expor
 async def refuse(request: Request[Any, Any, Any], export_id: ExportId, data: JSONBody[WhyNot]) -> ExportLine:
     """Say no; who asked takes it back this way."""
     parts, session = parts_of(request), session_of(request)
-    asked = await find_export(parts.pg, export_id, parts.clock())
+    asked = await asked_export(
+        parts, session, Action.APPROVE_EXPORT, export_id, find_export(parts.pg, export_id, parts.clock())
+    )
     own = asked.asked_by == session.person.id
     wishes = deciding(asked, Action.REQUEST_EXPORT if own else Action.APPROVE_EXPORT)
     told = {"item": asked.item, "refused": data.why}
@@ -152,7 +157,9 @@ async def package(request: Request[Any, Any, Any], export_id: ExportId) -> ASGIA
     Its name says PROVISIONAL while no witness stands behind it.
     """
     parts, session = parts_of(request), session_of(request)
-    asked = await find_export(parts.pg, export_id, parts.clock())
+    asked = await asked_export(
+        parts, session, Action.RECEIVE_EXPORT, export_id, find_export(parts.pg, export_id, parts.clock())
+    )
     viewer, wish = await asking(parts, session, deciding(asked, Action.RECEIVE_EXPORT))
     grant = await parts.access.open(viewer, wish, {"item": asked.item})
     answer = CountedAnswer(parts, grant)

@@ -86,7 +86,7 @@ async def recording(
     afterwards from the camera's own memory, and nothing else; the entry of the look says so.
     """
     parts, session = parts_of(request), session_of(request)
-    camera = await asked_camera(parts, camera_id)
+    camera = await asked_camera(parts, session, Action.PLAY_RECORDING, camera_id)
     since, until = Instant(began), Instant(ended)
     viewer, wish = await wish_for_camera(
         parts, session, Action.PLAY_RECORDING, camera, Look(purpose, case), oldest=since
@@ -128,7 +128,7 @@ async def thumbnail(
 ) -> Response[bytes]:
     """The last key picture at or before an instant as a JPEG; the header `X-At` says when it was taken."""
     parts, session = parts_of(request), session_of(request)
-    camera, when = await asked_camera(parts, camera_id), Instant(at)
+    camera, when = await asked_camera(parts, session, Action.PLAY_RECORDING, camera_id), Instant(at)
     look = Look(purpose, case)
     viewer, wish = await wish_for_camera(parts, session, Action.PLAY_RECORDING, camera, look, oldest=when)
     async with request.app.state.standing.using(session.digest, viewer, wish) as (grant, delivered):
@@ -137,6 +137,7 @@ async def thumbnail(
             raise Refused(Kind.UNAVAILABLE, "there is no decoder", decoder="missing")
         async with _turn(request.app.state.decoding):
             picture = await parts.decoders.jpeg(found.init, found.fragment, width)
+        await request.app.state.glances.look(session.digest, grant)
         delivered.count, delivered.told = len(picture), {"from": found.at, "to": found.at}
     RECORDED_BYTES.inc(len(picture))
     headers = {"X-At": str(found.at), "Cache-Control": "no-store"}
@@ -187,7 +188,7 @@ async def playlist(
 ) -> Response[str]:
     """The same time for players that take playlists (HLS, RFC 8216): byte ranges of the files, gaps said."""
     parts, session = parts_of(request), session_of(request)
-    camera = await asked_camera(parts, camera_id)
+    camera = await asked_camera(parts, session, Action.PLAY_RECORDING, camera_id)
     since, until = Instant(began), Instant(ended)
     viewer, wish = await wish_for_camera(
         parts, session, Action.PLAY_RECORDING, camera, Look(purpose, case), oldest=since
@@ -239,9 +240,9 @@ async def file_part(
 ) -> Response[bytes]:
     """Bytes of a file that a playlist names: one range, at most 32 MiB. Entered once in 15 minutes, counted."""
     parts, session = parts_of(request), session_of(request)
-    camera, first = await asked_camera(parts, camera_id), int(name.removesuffix(".mp4"))
+    camera, first = await asked_camera(parts, session, Action.PLAY_RECORDING, camera_id), int(name.removesuffix(".mp4"))
     async with parts.pg.acquire() as pg:
-        oldest = await began_at(pg, camera_id, first)
+        oldest = await began_at(pg, camera_id, first)  # of a file that is not there: now, and he is told under a grant
     look = Look(purpose, case)
     viewer, wish = await wish_for_camera(parts, session, Action.PLAY_RECORDING, camera, look, oldest=oldest)
     async with request.app.state.standing.using(session.digest, viewer, wish) as (grant, delivered):
@@ -252,6 +253,7 @@ async def file_part(
         if not isinstance(part, Part) or part.end - part.start > LARGEST:
             raise Refused(Kind.INVALID, "Range: one range of at most 32 MiB", Range="invalid")
         data = await read_bytes(grant, file, part.start, part.end - part.start, parts.clock())
+        await request.app.state.glances.look(session.digest, grant)
         delivered.count, delivered.told = len(data), {"from": file.began, "to": file.ended}
     RECORDED_BYTES.inc(len(data))
     headers = {"Content-Range": f"bytes {part.start}-{part.end - 1}/{total}", "Accept-Ranges": "bytes"}

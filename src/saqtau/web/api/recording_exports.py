@@ -28,17 +28,19 @@ from saqtau.engine.recording_exports import (
     sign_recording,
 )
 from saqtau.engine.recording_package import Leaving, Making, read_package
-from saqtau.engine.video_reading import place_of
 from saqtau.kernel.access import AccessRequest, Action, CaseNumber, Grant, Purpose
 from saqtau.kernel.clock import DAY, Instant
 from saqtau.policies import texts
 from saqtau.web.answers import answers
 from saqtau.web.auth import SOON, counted, fresh, session_of, signed_in
 from saqtau.web.bytes import CountedAnswer
+from saqtau.web.cameras import asked_camera, must_know
+from saqtau.web.hidden import asked_export
 from saqtau.web.leaving import LeavingAnswer
 from saqtau.web.looking import asking, watching
 from saqtau.web.parts import Parts, parts_of
 from saqtau.web.schema import BY_TOKEN, Strict
+from saqtau.web.sessions import Session
 
 CameraCode = Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9._-]{1,32}$", max_length=32)]
 ExportId = Annotated[str, PathParameter(pattern=r"^[0-9a-f-]{36}$", min_length=36, max_length=36)]
@@ -102,8 +104,7 @@ async def ask(request: Request[Any, Any, Any], data: JSONBody[AskRecording]) -> 
     )  # fmt: skip
     wanted = Wanted(Instant(data.began), Instant(data.ended), data.recipient, data.reason, keep)
     check_wanted(wanted, now)
-    async with parts.pg.acquire() as pg:
-        place = await place_of(pg, data.camera)
+    place = await asked_camera(parts, session, Action.REQUEST_EXPORT, data.camera)
     wish = AccessRequest(
         action=Action.REQUEST_EXPORT, purpose=Purpose.CASE, object=place.id, region=place.region, case=data.case,
         sensitive=place.sensitive, age_days=(now - data.began) // DAY, reason=data.reason,
@@ -113,7 +114,9 @@ async def ask(request: Request[Any, Any, Any], data: JSONBody[AskRecording]) -> 
         "export": name, "recipient": data.recipient, "from": data.began, "to": data.ended,
         "redacted": keep is not None,
     }  # fmt: skip
-    async with parts.access.reading(*await asking(parts, session, [wish]), told) as (grant, _):
+    viewer, wish = await asking(parts, session, [wish])
+    await must_know(parts, session, place, viewer, wish)
+    async with parts.access.reading(viewer, wish, told) as (grant, _):
         return await ask_recording(grant, parts.pg, name, place, wanted, parts.clock())
 
 
@@ -146,7 +149,9 @@ async def exports(
 async def approve(request: Request[Any, Any, Any], export_id: ExportId) -> RecordingLine:
     """Agree to somebody else's wish; to a redacted copy only after having looked at all of it."""
     parts, session = parts_of(request), session_of(request)
-    asked = await find_recording(parts.pg, export_id, parts.clock())
+    asked = await asked_export(
+        parts, session, Action.APPROVE_EXPORT, export_id, find_recording(parts.pg, export_id, parts.clock())
+    )
     wishes = deciding(asked, Action.APPROVE_EXPORT)
     async with parts.access.reading(*await asking(parts, session, wishes), {"camera": asked.camera}) as (grant, _):
         return await sign_recording(grant, parts.pg, export_id, parts.clock())
@@ -167,7 +172,9 @@ async def refuse(
 ) -> RecordingLine:
     """Say no; who asked takes it back this way."""
     parts, session = parts_of(request), session_of(request)
-    asked = await find_recording(parts.pg, export_id, parts.clock())
+    asked = await asked_export(
+        parts, session, Action.APPROVE_EXPORT, export_id, find_recording(parts.pg, export_id, parts.clock())
+    )
     own = asked.asked_by == session.person.id
     wishes = deciding(asked, Action.REQUEST_EXPORT if own else Action.APPROVE_EXPORT)
     told = {"camera": asked.camera, "refused": data.why}
@@ -186,7 +193,9 @@ async def refuse(
 async def redact(request: Request[Any, Any, Any], export_id: ExportId) -> RecordingLine:
     """Make the redacted copy that was asked for; answers when it is made, which takes about as long as it lasts."""
     parts, session = parts_of(request), session_of(request)
-    asked = await find_recording(parts.pg, export_id, parts.clock())
+    asked = await asked_export(
+        parts, session, Action.REQUEST_EXPORT, export_id, find_recording(parts.pg, export_id, parts.clock())
+    )
     wishes = deciding(asked, Action.REQUEST_EXPORT)
     told = {"camera": asked.camera, "done": "redacted"}
     async with parts.access.reading(*await asking(parts, session, wishes), told) as (grant, _):
@@ -214,8 +223,12 @@ _ZIP: Final = ResponseSpec(
 async def draft(request: Request[Any, Any, Any], export_id: ExportId) -> ASGIApp:
     """The redacted copy, for who asked and who is to agree: an entry for each look."""
     parts, session = parts_of(request), session_of(request)
-    asked = await find_recording(parts.pg, export_id, parts.clock())
+    asked = await asked_export(
+        parts, session, Action.APPROVE_EXPORT, export_id, find_recording(parts.pg, export_id, parts.clock())
+    )
     own = asked.asked_by == session.person.id
+    if own and asked.sensitive:
+        await _must_be_about(parts, session, asked)
     wishes = deciding(asked, Action.REQUEST_EXPORT if own else Action.APPROVE_EXPORT)
     grant = await parts.access.open(*await asking(parts, session, wishes), {"camera": asked.camera, "draft": True})
 
@@ -232,6 +245,20 @@ async def draft(request: Request[Any, Any, Any], export_id: ExportId) -> ASGIApp
     return answer.of(found.data, MEDIA)
 
 
+async def _must_be_about(parts: Parts, session: Session, asked: AskedRecording) -> None:
+    """Refuse (DENIED, `case`) a copy to who asked for it where the recording itself would not be shown to him.
+
+    What is blurred he chooses himself. An agreement ties his case to that camera.
+    """
+    wish = AccessRequest(
+        action=Action.PLAY_RECORDING, purpose=Purpose.CASE, object=asked.camera, region=asked.region, case=asked.case,
+        sensitive=asked.sensitive,
+    )  # fmt: skip
+    viewer, wish = await asking(parts, session, [wish])
+    if not await parts.access.allows(viewer, wish):
+        await parts.access.close(await parts.access.open(viewer, wish, {"export": asked.id}), 0)
+
+
 @get(
     "/api/recording-exports/{export_id:str}/package",
     operation_id="fetchRecordingExport",
@@ -245,7 +272,9 @@ async def package(request: Request[Any, Any, Any], export_id: ExportId) -> ASGIA
     Its name says PROVISIONAL while no witness stands behind it.
     """
     parts, session = parts_of(request), session_of(request)
-    asked = await find_recording(parts.pg, export_id, parts.clock())
+    asked = await asked_export(
+        parts, session, Action.RECEIVE_EXPORT, export_id, find_recording(parts.pg, export_id, parts.clock())
+    )
     viewer, wish = await asking(parts, session, deciding(asked, Action.RECEIVE_EXPORT))
     grant = await parts.access.open(viewer, wish, {"camera": asked.camera})
     answer = LeavingAnswer(parts, grant)

@@ -21,7 +21,16 @@ from saqtau.kernel.register import VideoCamera
 from saqtau.kernel.sensitive import Sensitive, sensitive_of
 from saqtau.web.answers import answers
 from saqtau.web.auth import counted, session_of, signed_in
-from saqtau.web.cameras import CameraId, FromAsked, Look, ToAsked, asked_camera, places_for, wish_for_camera
+from saqtau.web.cameras import (
+    CameraId,
+    FromAsked,
+    Look,
+    ToAsked,
+    asked_camera,
+    must_know,
+    places_for,
+    wish_for_camera,
+)
 from saqtau.web.looking import asking
 from saqtau.web.parts import Parts, parts_of
 from saqtau.web.schema import BY_TOKEN, Strict
@@ -79,7 +88,7 @@ async def cameras(request: Request[Any, Any, Any]) -> Cameras:
 async def timeline(request: Request[Any, Any, Any], camera_id: CameraId, began: FromAsked, ended: ToAsked) -> Timeline:
     """What is recorded of a camera between two instants (Unix ms, at most 31 days), its gaps and its holds."""
     parts, session = parts_of(request), session_of(request)
-    camera = await asked_camera(parts, camera_id)
+    camera = await asked_camera(parts, session, Action.READ_CAMERA, camera_id)
     viewer, wish = await wish_for_camera(parts, session, Action.READ_CAMERA, camera, Look())
     async with request.app.state.standing.using(session.digest, viewer, wish) as (grant, delivered):
         async with parts.pg.acquire() as pg:
@@ -97,7 +106,7 @@ async def timeline(request: Request[Any, Any, Any], camera_id: CameraId, began: 
 async def watchers(request: Request[Any, Any, Any], camera_id: CameraId) -> list[Watcher]:
     """Who looks at a camera now, and for which purpose. Overseers are shown to overseers only."""
     parts, session = parts_of(request), session_of(request)
-    camera = await asked_camera(parts, camera_id)
+    camera = await asked_camera(parts, session, Action.READ_WATCHERS, camera_id)
     viewer, wish = await wish_for_camera(parts, session, Action.READ_WATCHERS, camera, Look())
     async with request.app.state.standing.using(session.digest, viewer, wish) as (grant, delivered):
         async with parts.pg.acquire() as pg:
@@ -195,8 +204,9 @@ async def enable(request: Request[Any, Any, Any], camera_id: CameraId, data: JSO
 async def learn(request: Request[Any, Any, Any], camera_id: CameraId, data: JSONBody[Why]) -> Switched:
     """A camera was moved on purpose: how it looks when it is well is learned anew from its next pictures."""
     parts, session = parts_of(request), session_of(request)
-    camera = await asked_camera(parts, camera_id)
+    camera = await asked_camera(parts, session, Action.MANAGE_CAMERA, camera_id)
     viewer, wish = await _maintaining(parts, session, camera.id, camera.region, camera.sensitive, data.reason)
+    await must_know(parts, session, camera, viewer, wish)
     async with parts.access.reading(viewer, wish, {"done": "learn anew"}) as (grant, done):
         with refusals():
             async with parts.pg.acquire() as pg, pg.transaction():
@@ -209,8 +219,9 @@ async def learn(request: Request[Any, Any, Any], camera_id: CameraId, data: JSON
 
 
 async def _switch(parts: Parts, session: Session, camera_id: str, reason: str, *, on: bool) -> Switched:
-    camera = await asked_camera(parts, camera_id)
+    camera = await asked_camera(parts, session, Action.MANAGE_CAMERA, camera_id)
     viewer, wish = await _maintaining(parts, session, camera.id, camera.region, camera.sensitive, reason)
+    await must_know(parts, session, camera, viewer, wish)
     async with parts.access.reading(viewer, wish, {"done": "enabled" if on else "disabled"}) as (grant, done):
         with refusals():
             async with parts.pg.acquire() as pg, pg.transaction():
