@@ -117,6 +117,8 @@ test('an item about a camera is shown where its desk is, and to nobody who has n
 	expect(pageOf(['operator'], square)).toEqual(['room']);
 	expect(pageOf(['custody_supervisor'], square)).toBeNull();
 	expect(pageOf(['school_officer'], square)).toBeNull();
+	expect(pageOf(['school_officer'], { place: 'school', site: 's' })).toEqual(['schools']);
+	expect(pageOf(['operator', 'school_officer'], { place: 'school', site: 's' })).toEqual(['room']);
 });
 
 test('what is kept of a dark camera begins before it went dark, and a moment is kept with the half minute before it', () => {

@@ -10,7 +10,8 @@ test('a role sees the pages that open for it and no other', () => {
 	expect(pagesOf(['administrator'])).toEqual(['cameras', 'registers', 'two_people']);
 	expect(pagesOf(['patrol'])).toEqual([]);
 	expect(pagesOf(['custody_supervisor'])).toEqual(['custody', 'wall', 'cameras']);
-	expect(pagesOf(['school_officer'])).toEqual(['wall', 'cameras']);
+	expect(pagesOf(['school_officer'])).toEqual(['schools', 'wall', 'cameras']);
+	expect(pagesOf(['school_officer', 'operator'])).toEqual(['room', 'wall', 'cameras', 'registers', 'two_people']);
 	expect(pagesOf(['patrol', 'operator'])).toEqual(['room', 'wall', 'cameras', 'registers', 'two_people']);
 });
 test('the list of vehicles is for those who may read it', () => {

@@ -42,5 +42,6 @@ export const deskOf = (place: string): string => (CUSTODY.includes(place) ? 'cus
 /** Where one of these roles sees an item about a camera: before its id in the address. Null: nowhere. */
 export function pageOf(roles: readonly string[], camera: Pick<VideoCamera, 'place' | 'site'>): string[] | null {
 	if (CUSTODY.includes(camera.place)) return roles.some((role) => role !== 'operator' && (role === 'custody_supervisor' || ROOM.includes(role))) ? ['custody', camera.site] : null;
-	return roles.some((role) => ROOM.includes(role)) ? ['room'] : null;
+	if (roles.some((role) => ROOM.includes(role))) return ['room'];
+	return camera.place === 'school' && roles.includes('school_officer') ? ['schools'] : null;
 }

@@ -3,7 +3,7 @@ import { historyPurposes } from '../item/purpose';
 import { seesPage } from '../two_people/may';
 import { seesCameras, seesWall } from '../video/may';
 
-export type Page = 'room' | 'custody' | 'wall' | 'cameras' | 'registers' | 'plates' | 'oversight' | 'two_people';
+export type Page = 'room' | 'schools' | 'custody' | 'wall' | 'cameras' | 'registers' | 'plates' | 'oversight' | 'two_people';
 export type Register = 'cameras' | 'units' | 'officers' | 'vehicles';
 
 const ROOM = ['operator', 'duty_officer', 'inspector', 'prosecutor', 'auditor'];
@@ -14,6 +14,7 @@ const one = (roles: readonly string[], of: readonly string[]): boolean => roles.
 export function pagesOf(roles: readonly string[]): Page[] {
 	const pages: Page[] = [];
 	if (one(roles, ROOM)) pages.push('room');
+	if (one(roles, ['school_officer']) && !one(roles, ROOM)) pages.push('schools');
 	if (one(roles, CUSTODY)) pages.push('custody');
 	if (seesWall(roles)) pages.push('wall');
 	if (seesCameras(roles)) pages.push('cameras');
