@@ -50,4 +50,7 @@ async def play(
                 address, credentials=credentials, audio=audio, clock=clock, on_units=on_units, silence=silence
             )  # fmt: skip
         case _:
-            await streams.play(address, credentials=credentials, clock=clock, on_units=on_units, silence=silence)
+            await streams.play(
+                address, credentials=credentials, audio=audio, clock=clock, on_units=on_units, trust=trust,
+                silence=silence,
+            )  # fmt: skip

@@ -7,6 +7,7 @@ from types import MappingProxyType
 from typing import Never
 from urllib.parse import SplitResult, urlsplit
 
+from saqtau.devices.reach import addresses, is_number
 from saqtau.devices.rtsp.assemble import VideoTrack
 from saqtau.devices.rtsp.assemble_sound import SoundTrack
 from saqtau.devices.rtsp.auth import Login, parse_login
@@ -69,17 +70,25 @@ async def connect(
     place: SplitResult, login: Login | None, clock: Clock, on_units: Callable[[list[Unit]], None],
     trust: ssl.SSLContext | None,
 ) -> Connection:  # fmt: skip
-    """A connection. Raises Refused(stream="unreachable"|"denied")."""
-    loop, host = asyncio.get_running_loop(), place.hostname or ""
+    """A connection. Raises Refused(stream="unreachable"|"denied"|"address")."""
+    loop, host, port = asyncio.get_running_loop(), place.hostname or "", place.port or PORTS[place.scheme]
     secure = (trust or ssl.create_default_context()) if place.scheme == "rtsps" else None
+    connection, failed = None, OSError("no address")
     try:
         async with asyncio.timeout(PATIENCE):
-            _, connection = await loop.create_connection(
-                lambda: Connection(login, clock, on_units),
-                host,
-                place.port or PORTS[place.scheme],
-                ssl=secure,
-            )
+            for where in [host] if is_number(host) else await asyncio.to_thread(addresses, host, port):
+                try:
+                    _, connection = await loop.create_connection(
+                        lambda: Connection(login, clock, on_units), where, port, ssl=secure,
+                        server_hostname=host if secure is not None else None,
+                    )  # fmt: skip
+                    break
+                except ssl.SSLCertVerificationError:
+                    raise
+                except OSError as error:
+                    failed = error
+            if connection is None:
+                raise failed
     except ssl.SSLCertVerificationError as error:
         message = f"{place.hostname}: its certificate is not trusted: {error.verify_message}"
         raise Refused(Kind.UNAVAILABLE, message, stream="denied") from error

@@ -79,6 +79,11 @@ class Demultiplexer:
         self._sound_rest = b""
         return [Loss(packets, received)] if self._pictures is not None and self._pictures.began else []
 
+    def joins(self) -> None:
+        """Another file goes on from here: its counters may begin anew, and tell of nothing that is missing."""
+        for one in (*self._packets.values(), *self._tables.values()):
+            one.counter = None
+
     def _packet(self, packet: bytes, received: Instant, out: list[Unit]) -> None:
         pid = (packet[1] & 0x1F) << 8 | packet[2]
         broken, begins, field = packet[1] & 0x80, packet[1] & 0x40, packet[3] >> 4 & 3

@@ -16,6 +16,7 @@ from urllib.parse import parse_qsl, urlsplit
 
 import msgspec
 
+from saqtau.devices.reach import find
 from saqtau.devices.rtsp.auth import parse_login
 from saqtau.devices.streams.mpegts import Demultiplexer
 from saqtau.devices.streams.threaded import in_thread
@@ -136,10 +137,7 @@ def _read(
 
 
 def _call(library: Any, wanted: Wanted, silence: float) -> int:
-    try:
-        family, *_, where = socket.getaddrinfo(wanted.host, wanted.port, type=socket.SOCK_DGRAM)[0]
-    except OSError as error:
-        raise Refused(Kind.UNAVAILABLE, f"{wanted.host}: {error.strerror}", stream="unreachable") from error
+    family, *_, where = find(wanted.host, wanted.port, socket.SOCK_DGRAM)[0]
     line = int(library.srt_create_socket())
     for option, value in (
         (_RCVSYN, 1), (_RCVTIMEO, TURN), (_LATENCY, wanted.latency), (_CONNTIMEO, PATIENCE),
