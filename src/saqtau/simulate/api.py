@@ -7,6 +7,9 @@ import msgspec
 from saqtau.kernel.errors import Kind, Refused
 from saqtau.simulate.wire import Line, Reply
 
+LOG_IN = 60.0
+"""Seconds: a password is checked at length, and a shift that logs in at once waits in line."""
+
 
 class Api:
     """A logged-in session; `cookie` opens its live streams.
@@ -22,7 +25,7 @@ class Api:
     async def log_in(self, name: str, password: str) -> dict[str, Any]:
         """Open the session; returns what `/api/me` says."""
         body = msgspec.json.encode({"name": name, "password": password})
-        reply = await self._line.ask("POST", "/api/login", body, {"Content-Type": "application/json"})
+        reply = await self._line.ask("POST", "/api/login", body, {"Content-Type": "application/json"}, LOG_IN)
         me = _told(reply)
         self.cookie = reply.headers.get("set-cookie", "").partition(";")[0]
         self._headers = {"Cookie": self.cookie, "X-CSRF-Token": me["csrf"], "Content-Type": "application/json"}

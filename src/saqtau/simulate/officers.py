@@ -65,26 +65,39 @@ class Crew:
 async def serve(crew: Crew, web: str, stage: Stage, clock: Clock, stop: asyncio.Event, say: Say) -> None:
     """Log in, come on duty and answer the tablet until told to stop; an answer that fails is tried again."""
     api = Api(web)
-    known = False
+    known = on_duty = False
+    tries = 0
     while not stop.is_set():
         try:
             if not known:
                 await api.log_in(crew.account.name, crew.password)
+                known, on_duty, tries = True, False, 0
+            if not on_duty:
                 await api.post("/api/tablet/duty", on=True)
-                known = True
+                on_duty = True
                 if not crew.account.simulated:
                     break  # a person has this tablet
             await _look(crew, api, stage, clock)
             pause = crew.dice.uniform(*LOOKS)
         except BROKEN:
-            pause = 3.0
+            tries += 0 if known else 1
+            pause = 3.0 if known else _patience(tries, crew.dice)
         except Refused as refusal:
             known = known and refusal.kind is not Kind.UNAUTHENTICATED
-            pause = 20.0 if refusal.kind is Kind.TOO_MANY else 5.0
+            tries += 0 if known else 1
+            pause = 5.0 if known else max(20.0 if refusal.kind is Kind.TOO_MANY else 5.0, _patience(tries, crew.dice))
             if refusal.kind not in (Kind.STALE, Kind.CONFLICT, Kind.UNAVAILABLE, Kind.UNAUTHENTICATED):
                 say(f"crew of {crew.unit}: {refusal.message}")
         await _rest(stop, pause)
     api.close()
+
+
+def _patience(tries: int, dice: Random) -> float:
+    """Seconds before the next log-in: two minutes at most.
+
+    A server whose log-ins take longer than somebody waits is kept so by those who only ask again.
+    """
+    return dice.uniform(0.5, 1.0) * min(3.0 * 2.0 ** min(tries, 6), 120.0)
 
 
 async def _rest(stop: asyncio.Event, seconds: float) -> None:

@@ -30,13 +30,20 @@ class Line:
         self.host, self.port = parts.hostname, parts.port or 80
         self._ends: tuple[asyncio.StreamReader, asyncio.StreamWriter] | None = None
 
-    async def ask(self, method: str, path: str, body: bytes = b"", headers: Mapping[str, str] | None = None) -> Reply:
+    async def ask(
+        self,
+        method: str,
+        path: str,
+        body: bytes = b"",
+        headers: Mapping[str, str] | None = None,
+        patience: float = PATIENCE,
+    ) -> Reply:
         """Send a request and read its answer. Raises one of BROKEN; the next request then starts afresh."""
         told = {"Host": f"{self.host}:{self.port}", "Content-Length": str(len(body)), **(headers or {})}
         head = "".join(f"{name}: {value}\r\n" for name, value in told.items())
         kept = self._ends is not None
         try:
-            async with asyncio.timeout(PATIENCE):
+            async with asyncio.timeout(patience):
                 return await self._exchange(f"{method} {path} HTTP/1.1\r\n{head}\r\n".encode() + body)
         except (ConnectionError, asyncio.IncompleteReadError):
             self.close()
@@ -46,7 +53,7 @@ class Line:
             self.close()
             raise
         # a server may close a kept connection at any moment: that is no failure yet
-        return await self.ask(method, path, body, headers)
+        return await self.ask(method, path, body, headers, patience)
 
     def close(self) -> None:
         """Drop the connection."""
