@@ -54,7 +54,10 @@ Replay = Callable[[VideoCamera, str, Instant, Instant, Callable[[list[Unit]], No
 
 
 class Fetching:
-    """Fetches for the cameras of one recorder process. pool: as saqtau_worker. settled: ms a gap must be over."""
+    """Fetches for the cameras of one recorder process. pool: as saqtau_worker.
+
+    settled: ms that a gap must be over, and the pause after a first failure.
+    """
 
     def __init__(
         self, pool: Any, ledger: Ledger, volumes: Volumes, find: Find, replay: Replay, clock: Clock,
@@ -126,9 +129,9 @@ class Fetching:
         await self._settle(camera)
         async with self._pool.acquire() as pg:
             if why is None or (why == "nothing" and until < wanted.ended):
-                await card_wishes.went_on(pg, wanted, until, self._clock())
+                await card_wishes.went_on(pg, wanted, until, self._clock(), self._settled)
             else:
-                await card_wishes.failed(pg, wanted, why, self._clock())
+                await card_wishes.failed(pg, wanted, why, self._clock(), self._settled)
 
     async def _settle(self, camera: VideoCamera) -> Start:
         """End and enter what lies there and was not entered; where the chain goes on."""

@@ -6,7 +6,7 @@ from typing import Any, Final
 import msgspec
 
 from saqtau.engine.failures import refusals
-from saqtau.kernel.clock import DAY, HOUR, MINUTE, SECOND, Instant
+from saqtau.kernel.clock import DAY, HOUR, SECOND, Instant
 from saqtau.kernel.errors import Refused
 
 LEAST: Final = 2 * SECOND
@@ -18,7 +18,7 @@ SETTLED: Final = 10 * SECOND
 """How long a gap is over before its camera is asked: it writes its own recording down first."""
 MOST_TRIES: Final = 14
 """With the pauses below: some ten hours."""
-PAUSE, LONGEST_PAUSE = 10 * SECOND, HOUR
+LONGEST_PAUSE: Final = HOUR
 NOTHING_TRIES: Final = 3
 """A card that has nothing is asked so often, a minute apart: what was recorded last is not always there at once."""
 FINAL: Final = frozenset({"times", "too_much", "several", "no_card", "address"})
@@ -71,7 +71,8 @@ async def want(pg: Any, cameras: Sequence[str], now: Instant, settled: int = SET
 async def due(pg: Any, cameras: Sequence[str], now: Instant) -> list[Wanted]:
     """One gap of each of these cameras that is to be fetched now. pg: as saqtau_worker."""
     with refusals():
-        return [Wanted(*row) for row in await pg.fetch(_DUE, list(cameras), now)]
+        found = [Wanted(*row) for row in await pg.fetch(_DUE, list(cameras), now)]
+    return sorted(found, key=lambda one: one.tries)  # one that does not answer keeps nobody waiting
 
 
 async def begin(pg: Any, wanted: Wanted, now: Instant) -> None:
@@ -80,7 +81,7 @@ async def begin(pg: Any, wanted: Wanted, now: Instant) -> None:
         await pg.execute(_MOVE, wanted.gap, "fetching", wanted.tries, now, None, now, wanted.reached)
 
 
-async def went_on(pg: Any, wanted: Wanted, reached: Instant, now: Instant) -> None:
+async def went_on(pg: Any, wanted: Wanted, reached: Instant, now: Instant, settled: int = SETTLED) -> None:
     """It was fetched up to there; at its end it is over."""
     with refusals():
         found = await pg.fetchval("select found_ms from video_fetch where gap = $1", wanted.gap)
@@ -89,17 +90,20 @@ async def went_on(pg: Any, wanted: Wanted, reached: Instant, now: Instant) -> No
         elif found:
             await pg.execute(_MOVE, wanted.gap, "fetched", wanted.tries, now, None, now, reached)
         else:
-            await failed(pg, wanted, "nothing", now)
+            await failed(pg, wanted, "nothing", now, settled)
 
 
-async def failed(pg: Any, wanted: Wanted, why: str, now: Instant) -> None:
-    """It could not be fetched; it is tried again, unless it was often enough or is of no use."""
+async def failed(pg: Any, wanted: Wanted, why: str, now: Instant, settled: int = SETTLED) -> None:
+    """It could not be fetched; it is tried again, unless it was often enough or is of no use.
+
+    settled: ms, doubled with each failure.
+    """
     tries = wanted.tries + 1
-    state, pause = "wanted", min(LONGEST_PAUSE, PAUSE * 2 ** min(tries, 12))
+    state, pause = "wanted", min(LONGEST_PAUSE, settled * 2 ** min(tries, 12))
     if why in FINAL:
         state = "refused"
     elif why == "nothing":
-        pause = MINUTE
+        pause = 6 * settled
         state = "wanted" if tries < NOTHING_TRIES else "nothing"
     elif tries >= MOST_TRIES:
         state = "given_up"

@@ -124,11 +124,16 @@ async def replay(
     login = parse_login(credentials) if credentials is not None else None
     place = place_of(address)
     pace: Pace | None = None
+    refusals: list[Exception] = []
 
     def heard(units: list[Unit]) -> None:
         if pace is not None:
             pace.took(sum(sum(map(len, unit.nals)) for unit in units if isinstance(unit, AccessUnit)))
-        on_units(units)
+        try:
+            on_units(units)
+        except Exception as error:
+            refusals.append(error)
+            raise
 
     connection = await connect(place, login, clock, heard, trust)
     pace = Pace(connection, rate)
@@ -151,6 +156,8 @@ async def replay(
         accepted(reply, "PLAY")
         connection.leaving = ("TEARDOWN", whole, {"Session": session})
         await _stay(connection, track, ended, (whole, session, lives), silence)
+        if refusals:  # of the very last picture
+            raise refusals[0]
     except TimeoutError as error:
         raise Refused(Kind.UNAVAILABLE, f"{place.hostname}: no answer in {PATIENCE:g} s", stream="lost") from error
     finally:
