@@ -39,15 +39,12 @@ class Bounds:
         left = min(self._bytes + since * RATE / SECOND, AT_ONCE)
         changes = min(self._changes + since / CHANGE_EVERY, CHANGES_AT_ONCE)
         for unit in units:
-            match unit:
-                case AccessUnit(nals=nals):
-                    left -= sum(map(len, nals))
-                case AudioFrame(data=data):
-                    left -= len(data)
-                case Parameters():
-                    changes -= 1
-                case _:
-                    pass
+            if isinstance(unit, AccessUnit):
+                left -= sum(map(len, unit.nals))
+            elif isinstance(unit, AudioFrame):
+                left -= len(unit.data)
+            elif isinstance(unit, Parameters):
+                changes -= 1
         # never far below nought: a camera that keeps to it again is taken again
         self._bytes, self._changes = max(left, 0.0), max(changes, 0.0)
         return left < 0 or changes < 0

@@ -93,10 +93,11 @@ class Tape:
         if self._blocked is not None:
             self._received = now
             return
+        take = self._fragmenter.take
         for unit in units:
             if isinstance(unit, AccessUnit):
                 self._received, self._out = now, None
-            items = self._fragmenter.take(unit)
+            items = take(unit)
             if items and not self._write(items, now):
                 return
 

@@ -210,30 +210,26 @@ def fragment_bytes(seq: int, utc: Instant, base: int, samples: Sequence[Sample],
     Composition times are written only where a picture is shown at another time than it is decoded.
     """
     number, shifted = seq & 0xFFFFFFFF, any(sample.shift for sample in samples)
-    rows, parts, total = list[bytes](), list[bytes](), 0
-    parts.append(_clock(utc, base))
+    rows: list[int] = []
+    parts = [_clock(utc, base)]
+    total = 0
     if sound is not None and sound.frames:
         parts.append(_sound(number, sound))
     parts.append(b"")
     place = len(parts) - 1
     for duration, key, nals, shift in samples:
-        size = 4 * len(nals)
+        size = 0
         for nal in nals:
-            size += len(nal)
-            parts.append(_LENGTH.pack(len(nal)))
-            parts.append(nal)
+            length = len(nal)
+            size += 4 + length
+            parts += _LENGTH.pack(length), nal
         total += size
-        flags = KEY if key else NOT_KEY
-        rows.append(
-            struct.pack(">IIIi", duration, size, flags, shift)
-            if shifted
-            else struct.pack(">III", duration, size, flags)
-        )
-    wide = (16 if shifted else 12) * len(samples)
+        rows += duration, size, KEY if key else NOT_KEY
+        if shifted:
+            rows.append(shift & 0xFFFFFFFF)
     contents = 0x01000F01 if shifted else 0x01000701
-    parts[place] = b"".join(
-        (_head(number, PICTURES, base, contents, len(samples), wide), *rows, struct.pack(">I4s", 8 + total, b"mdat"))
-    )
+    head = _head(number, PICTURES, base, contents, len(samples), 4 * len(rows))
+    parts[place] = head + struct.pack(f">{len(rows)}II4s", *rows, 8 + total, b"mdat")
     return b"".join(parts)
 
 

@@ -260,7 +260,8 @@ class Fragmenter:
 
     def _add(self, held: _Picture, duration: int, *, last: bool) -> list[Link | Parameters]:
         """The picture into the fragment; the fragment, where this picture or the next would make it too long."""
-        done, end = list[Link | Parameters](), held.dts + duration
+        done: list[Link | Parameters] = []
+        end = held.dts + duration
         if self._first is not None and end - self._first.dts > LONGEST:
             done.append(self._fragment(self._first, held.dts))
         if self._first is None:

@@ -188,6 +188,8 @@ class Connection(asyncio.BufferedProtocol):
     def get_buffer(self, sizehint: int) -> memoryview:  # noqa: ARG002 - the protocol's own
         """Where the next bytes go: after what is left of those before. The loop reads into it at once."""
         size = len(self._rest)
+        if not size:
+            return self._room
         self._room[:size] = self._rest
         return self._room[size:]
 
@@ -213,6 +215,8 @@ class Connection(asyncio.BufferedProtocol):
     def _read(self, end: int, units: list[Unit]) -> None:
         data, at, now = self._buffer, 0, self._clock()
         video, channel = self._video, self._video_channel
+        if video is not None:
+            at = video.run(data, 0, end, channel, now, units)  # mostly there is nothing else
         while at < end:
             if data[at] == _PACKET:
                 if end - at < 4:
