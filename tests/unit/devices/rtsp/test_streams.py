@@ -17,11 +17,11 @@ from saqtau.video.nal import nal_type
 pytestmark = pytest.mark.anyio
 
 
-def film(name, to, *, first=0):
+def film(name, to, *, first=0, **options):
     """The clip as a file of the kind that the name says."""
     av = pytest.importorskip("av")
     file = resources.files("saqtau.simulate") / "clips" / SCENES[name][0]
-    with av.open(str(file)) as read, av.open(str(to), "w") as out:
+    with av.open(str(file)) as read, av.open(str(to), "w", options=options) as out:
         stream = out.add_stream_from_template(read.streams.video[0])
         for number, packet in enumerate(read.demux(read.streams.video[0])):
             if packet.size:

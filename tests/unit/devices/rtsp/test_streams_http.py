@@ -8,6 +8,7 @@ from hashlib import md5
 
 import pytest
 from tests.unit.devices.rtsp.playing import played, refused, until
+from tests.unit.devices.rtsp.test_client import certificate
 from tests.unit.devices.rtsp.test_streams import film, slices
 
 from saqtau.devices.streams.srt import available
@@ -20,7 +21,8 @@ LIST = "application/vnd.apple.mpegurl"
 class Camera:
     """A web server that answers what a test wants. asked: the heads of the requests, in order."""
 
-    def __init__(self):
+    def __init__(self, scheme):
+        self.scheme = scheme
         self.answers = {}
         self.asked = []
         self.port = self.busy = 0
@@ -28,7 +30,7 @@ class Camera:
         self.over.set()  # cleared: lines stay open after their answer
 
     def address(self, path):
-        return f"http://127.0.0.1:{self.port}{path}"
+        return f"{self.scheme}://127.0.0.1:{self.port}{path}"
 
     def gives(self, path, body, kind="video/mp2t"):
         head = f"HTTP/1.1 200 OK\r\nContent-Type: {kind}\r\nContent-Length: {len(body)}\r\n\r\n"
@@ -62,9 +64,9 @@ class Camera:
 
 
 @asynccontextmanager
-async def serving(host="127.0.0.1"):
-    one = Camera()
-    server = await asyncio.start_server(one.serve, host, 0)
+async def serving(tls=None):
+    one = Camera("http" if tls is None else "https")
+    server = await asyncio.start_server(one.serve, "127.0.0.1", 0, ssl=tls)
     one.port = server.sockets[0].getsockname()[1]
     async with server:
         yield one
@@ -176,6 +178,31 @@ async def test_a_playlist_that_goes_on_is_asked_again_and_what_went_meanwhile_is
         assert not one.task.done()
     assert len(one.losses) == 1
     assert [path for path in camera.paths if path.endswith(".ts")][:3] == ["/1.ts", "/2.ts", "/6.ts"]
+
+
+async def test_segments_of_fragmented_mp4_are_played_with_their_head(camera, tmp_path):
+    film("street265", tmp_path / "film.mp4", movflags="frag_keyframe+empty_moov+default_base_moof")
+    whole = (tmp_path / "film.mp4").read_bytes()
+    cut = whole.index(b"moof") - 4
+    again = whole.index(b"moof", cut + 8) - 4
+    camera.gives("/list.m3u8", listed('#EXT-X-MAP:URI="head.mp4"', "#EXTINF:1,", "1.m4s", "#EXTINF:1,", "2.m4s"), LIST)
+    camera.gives("/head.mp4", whole[:cut])
+    camera.gives("/1.m4s", whole[cut:again])
+    camera.gives("/2.m4s", whole[again:])
+    await seen(camera.address("/list.m3u8"), "street265")
+    assert camera.paths[:3] == ["/list.m3u8", "/head.mp4", "/1.m4s"]
+
+
+async def test_over_tls_a_camera_is_believed_by_its_certificate_only(tmp_path):
+    film("cell", tmp_path / "film.ts")
+    served, trust = certificate(tmp_path)
+    async with serving(tls=served) as camera:
+        camera.says("/", 302, "Location: /live")
+        camera.gives("/live", (tmp_path / "film.ts").read_bytes())
+        await seen(camera.address("/"), "cell", trust=trust)
+        assert (await refused(camera.address("/")))[0] == "denied"
+        camera.says("/down", 302, f"Location: http://127.0.0.1:{camera.port}/live")
+        assert (await refused(camera.address("/down"), trust=trust))[0] == "denied"
 
 
 @pytest.mark.parametrize("where", ["segment", "list", "head"])
