@@ -63,7 +63,9 @@ async def ours(server, database, folder, codes, kills, chance):
     lost, missed, unread = [], [], 0
     read = dict.fromkeys(codes, 0)  # files looked at
     for number in range(kills):
-        sent = {code: server.stream(f"street/{code}").sent for code in codes}
+        streams = {code: server.stream(f"street/{code}") for code in codes}
+        await until(lambda streams=streams: not any(one.viewers for one in streams.values()))
+        sent = {code: one.sent for code, one in streams.items()}
         with recorder_process(database, folder) as process:
             began = now()
             await until(lambda began=began: all((newest(folder, code) or 0) > began for code in codes), patience=120)
@@ -76,7 +78,7 @@ async def ours(server, database, folder, codes, kills, chance):
             paths = files_from(folder / "video", code, 0)
             found = [read_by_peer(path) for path in paths[read[code] :]]
             unread += found.count(None)
-            missed.append(server.stream(f"street/{code}").sent - sent[code] - sum(one or 0 for one in found))
+            missed.append(streams[code].sent - sent[code] - sum(one or 0 for one in found))
             read[code] = len(paths)
         print(f"\r  kill {number + 1}", end="", flush=True)
     print()
