@@ -112,3 +112,22 @@ def test_a_case_is_not_closed_before_it_is_opened():
     assert refusals("cases", line.format("2026-11-25")) == []
     assert refusals("cases", line.format("2026-11-23")) == [(2, "closed")]
     assert refusals("cases", "number,opened\n1,2026-11-24\n") == [(2, "number")]
+
+
+async def test_the_places_of_a_case_are_imported_and_go_when_the_file_names_them_no_more(pg_worker, pg_owner):
+    file = f"number;opened;sites\n26-2/77;{iso(NOW)};S1 S2\n"
+    report = await import_register(pg_worker, "cases", "cases.csv", file.encode(), "test", NOW)
+    assert (report.imported, report.refusals) == (1, [])
+    places = "select sites from cases where number = '26-2/77'"
+    assert await pg_owner.fetchval(places) == ["S1", "S2"]
+    without = f"number,opened\n26-2/77,{iso(NOW)}\n"
+    await import_register(pg_worker, "cases", "cases.csv", without.encode(), "test", NOW)
+    assert await pg_owner.fetchval(places) == []
+
+
+def test_places_of_a_case_are_codes_and_a_hundred_at_most():
+    many = ";".join(f"S{number}" for number in range(101))
+    assert refusals("cases", f"number,opened,sites\n26-2/78,{iso(NOW)},{many}\n") == [(2, "sites")]
+    assert refusals("cases", f"number,opened,sites\n26-2/78,{iso(NOW)},a'b\n") == [(2, "sites")]
+    (row,), _, _ = read_rows("cases", f"number,opened,sites\n26-2/78,{iso(NOW)},S1;S1;S2\n".encode())
+    assert row.record.sites == ("S1", "S2")
