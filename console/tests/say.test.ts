@@ -24,3 +24,11 @@ test('a rule that this console has no words for is named', () => {
 test('who may read an item anyway is told so instead of breaking the glass', () => {
 	expect(refusalText(new Refusal('conflict', { glass: 'ordinary_way' }))).toBe('This incident is open to you anyway: open it the ordinary way.');
 });
+test('a closed room is refused with the law, in the language of the reader', async () => {
+	const refused = new Refusal('invalid', { room: 'not_recorded', kk: 'Дәрігерлік құпия', ru: 'Врачебная тайна', en: 'Medical secret (article 273)' });
+	expect(refusalText(refused)).toMatch(/Room: is not recorded anywhere; Medical secret \(article 273\)\.$/);
+	await setLanguage('ru');
+	expect(refusalText(refused)).toMatch(/Врачебная тайна\.$/);
+	await setLanguage('en');
+});
+test('a number that is taken is the camera\'s', () => expect(refusalText(new Refusal('conflict', { id: 'taken' }))).toContain('Camera: is taken already'));

@@ -2,6 +2,7 @@
 
 import socket
 
+import msgspec
 import pytest
 from typer.testing import CliRunner
 
@@ -10,7 +11,7 @@ from saqtau.bootstrap.cameras import CameraWish, draw_places
 from saqtau.cli import app
 from saqtau.jurisdiction.rooms import lawful_camera
 from saqtau.kernel.errors import Refused
-from saqtau.kernel.register import Camera, PlaceKind
+from saqtau.kernel.register import Camera, PlaceKind, Room
 
 LAW = jurisdiction.load("kz")
 LINES = [
@@ -51,6 +52,19 @@ def test_a_plug_that_is_none_is_told():
         with pytest.raises(Refused) as refused:
             bootstrap.move_plug(f"rtsp://127.0.0.1:{held.getsockname()[1]}/cell/1", out=True)
     assert refused.value.fields == {"address": "no_plug"}
+
+
+@pytest.mark.parametrize("room", ["lawyer", "medical", "toilet"])
+def test_a_room_that_is_not_recorded_is_refused_with_the_laws_reason_in_every_language(room):
+    reader = Camera("R-1", "S001", "Abay", 3, 51.1, 71.4, 90, 60)
+    office = next(
+        one for one in draw_places([reader], 3, "rtsp://127.0.0.1/{}".format).cameras if one.place is PlaceKind.OFFICE
+    )
+    with pytest.raises(Refused) as refused:
+        lawful_camera(LAW, msgspec.structs.replace(office, address="rtsp://127.0.0.1/x", room=Room(room)))
+    assert refused.value.fields["room"] == "not_recorded"
+    named = LAW.custody.not_recorded[room]
+    assert [refused.value.fields[language] for language in ("kk", "ru", "en")] == [named.kk, named.ru, named.en]
 
 
 def test_the_demonstrations_cameras_are_lawful_and_of_every_kind_of_place():

@@ -1,6 +1,6 @@
 // What is said to the person: refusals in words, and short news for a reader of screens.
 import { Refusal } from '../api';
-import { known, t, word, type Key } from '../i18n/index.svelte';
+import { known, language, languages, t, word, type Key } from '../i18n/index.svelte';
 
 let line = $state('');
 let urgent = $state('');
@@ -31,7 +31,9 @@ export function refusalText(error: unknown): string {
 	if (why) return t('error.denied.because', { why });
 	const told = t(`error.${error.kind}` as Key);
 	const fields = Object.entries(error.fields)
-		.filter(([name]) => name !== 'item')
-		.map(([name, why]) => `${word(`field.${name}`)}: ${word(`cause.${String(why)}`)}`);
+		.filter(([name]) => name !== 'item' && name !== 'retry_after' && !(languages as readonly string[]).includes(name))
+		.map(([name, why]) => `${word(`field.${name === 'id' && why === 'taken' ? 'camera_id' : name}`)}: ${word(`cause.${String(why)}`)}`);
+	const reason = error.fields[language()]; // the law's own words, where the refusal carries them
+	if (typeof reason === 'string') fields.push(reason);
 	return fields.length ? `${told} ${fields.join('; ')}.` : told;
 }
