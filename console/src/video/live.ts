@@ -154,6 +154,7 @@ export function watch(video: HTMLVideoElement, camera: string, look: Look, tell:
 		else if (!stills && at !== shown.at) say({ at, behind: at === null ? null : cameras.exact() - at });
 	}, 500);
 	opened = performance.now();
+	video.defaultMuted = true; // the attribute too: what is read of the page says that it makes no sound
 	video.requestVideoFrameCallback(drawn);
 	open();
 	return () => {
