@@ -22,8 +22,8 @@ BACK: Final = 2 * SECOND
 """How far a picture may be told to be before the one it follows."""
 MOST_BITS: Final = 64_000_000
 """A second, of one recording: what `recording_bounds` grants a living camera."""
-LEAST: Final = 32 << 20
-"""Bytes that may come of any time, however short."""
+LEAST: Final = 20 << 20
+"""Bytes that may come of any time, however short: also a device whose times stand still comes to an end."""
 BRIDGED: Final = SECOND
 
 
@@ -53,7 +53,8 @@ class Sieve:
         self.over = False
         self._began, self._ended, self._clock = began, ended, clock
         self._latest: Instant | None = None
-        self._left = max(LEAST, (ended - began + LEAD) * MOST_BITS // (8 * SECOND))
+        self._first: Instant | None = None
+        self._size = 0
 
     def take(self, unit: Unit) -> Unit | None:
         """The unit by our clock; None: it is not of this time, and that is no lie.
@@ -62,15 +63,16 @@ class Sieve:
         """
         if not isinstance(unit, AccessUnit):
             return unit if isinstance(unit, Parameters) else None  # what was lost shows as a hole in its times
-        self._left -= sum(map(len, unit.nals))
-        if self._left < 0:
-            raise Refused(Kind.TOO_LARGE, "a card that sends more than the time can hold", card="too_much")
         at = Instant(unit.received - self._clock)
         if at < self._began - LEAD or at > self._ended + LEAD:
             raise Refused(Kind.INVALID, "pictures of another time than was asked for", card="times")
         if self._latest is not None and at < self._latest - BACK:
             raise Refused(Kind.INVALID, "pictures whose times go back", card="times")
         self._latest = at if self._latest is None else max(at, self._latest)
+        self._first = at if self._first is None else self._first
+        self._size += sum(map(len, unit.nals))
+        if self._size > LEAST + (self._latest - self._first) * MOST_BITS // (8 * SECOND):
+            raise Refused(Kind.TOO_LARGE, "more pictures than their time can hold", card="too_much")
         if at >= self._ended:
             self.over = True
         if self.over:
