@@ -51,6 +51,8 @@ async def test_it_comes_up_heals_and_stops_without_orphans(home):
     assert set(health) == {"postgres", "nats", "worker-1", "notary", "recorder-1", "health", "intake", "web"}
     assert {one["state"] for one in health.values()} == {"up"}
 
+    (leaving,) = [one for one in (home.folder / "leaving").iterdir() if one.is_dir()]
+    (leaving / "film.mp4").write_bytes(b"faces")
     for name in ("web", "worker-1", "recorder-1"):
         os.kill(health[name]["pid"], signal.SIGKILL)
         await until(
@@ -59,6 +61,7 @@ async def test_it_comes_up_heals_and_stops_without_orphans(home):
             lambda: home.said() + str(home.health()),
         )
     await until(lambda: well(home), 30)
+    await until(lambda: not leaving.exists(), 30)
     lines = home.said().splitlines()
     assert len([line for line in lines if "web ended" in line]) == 1
     assert len(lines) == len(set(lines)), "nothing is said twice"
