@@ -251,3 +251,27 @@ async def test_two_processes_do_not_both_tell(pool):
         counted = await Account(pool).round(NOW)
     assert counted.cameras == 0
     assert await told(pool, 24, 29) == []
+
+
+async def test_what_was_fetched_from_a_card_is_told_as_such_and_never_as_recorded(pool):
+    await camera(pool)
+    await record(pool, at(0), at(27))
+    await record(pool, at(28), at(30, 10))
+    name = await gap(pool, at(27), at(28))
+    account = Account(pool)
+    await account.round(NOW)
+    assert await told(pool, 26, 28) == [R, X, R]
+    await pool.execute(
+        """insert into video_fetch (gap, camera, began, ended, asked, next, reached, changed)
+           values ($1, 'c1', $2, $3, $3, $3, $2, $3)""",
+        name, at(27), at(28),
+    )  # fmt: skip
+    await pool.execute(
+        """insert into video_card (camera, first, last, began, ended, volume, path, bytes, frames, recorded_ms,
+               previous, chain, gap, spans, fetched, clock, entered, entry)
+           values ('c1', 0, 1, $1, $2, 'v', 'c1+card/0', 1, 1, 1, $3, $3, $4, $5::bigint[], $6, 0, $6, 'e')""",
+        at(26, 50), at(28), b"0" * 32, name, [at(27), at(28)], NOW,
+    )  # fmt: skip
+    counted = await account.round(Instant(NOW + 10 * SECOND))
+    assert await told(pool, 26, 28) == [R, F, R]
+    assert counted.unexplained.get((2, "penal_colony"), 0) == 0

@@ -20,8 +20,8 @@ LEAD: Final = MINUTE
 """How far before a gap a device may begin: at its key picture. That time stays what was recorded."""
 BACK: Final = 2 * SECOND
 """How far a picture may be told to be before the one it follows."""
-MOST_BITS: Final = 64_000_000
-"""A second, of one recording: what `recording_bounds` grants a living camera."""
+MOST_BITS: Final = 32_000_000
+"""A second, of one recording: twice what a camera of 4K sends."""
 LEAST: Final = 20 << 20
 """Bytes that may come of any time, however short: also a device whose times stand still comes to an end."""
 BRIDGED: Final = SECOND
