@@ -59,8 +59,10 @@ def run(
 ) -> None:
     """Start everything on this machine and watch over it; Ctrl-C stops it."""
     from saqtau import bootstrap
+    from saqtau.bootstrap.gone import be_gone
 
     bootstrap.start(bootstrap.configured(config, folder), demonstration=demonstration, say=_steps())
+    be_gone()
 
 
 def _steps() -> Callable[[str], None]:

@@ -81,8 +81,10 @@ def run(
 ) -> None:
     """Cosign the logs that are watched, refuse what rewrites them, keep the proof, mirror; Ctrl-C stops it."""
     from saqtau.bootstrap import witness
+    from saqtau.bootstrap.gone import be_gone
 
     witness.run(folder, listen, _out.print, demonstration=demonstration)
+    be_gone()
 
 
 @verbs.command("key")
