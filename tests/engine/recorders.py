@@ -11,7 +11,6 @@ from pathlib import Path
 from random import Random
 
 from saqtau.devices import source
-from saqtau.devices.onvif.card import find_card
 from saqtau.devices.rtsp.replay import replay
 from saqtau.engine import postgres
 from saqtau.engine.card_fetching import Fetching, Place
@@ -53,6 +52,8 @@ async def play(camera, on_units):
 
 async def find(camera, began, ended):
     """As the recorder's process finds what a camera stored."""
+    from saqtau.devices.onvif.card import find_card  # where it is asked, as the process does: it is weighed
+
     card = await find_card(camera.back_fill, None, now, began, ended)
     return Place(card.address, card.clock)
 
