@@ -24,6 +24,8 @@ ACTIONS: Final[dict[str, tuple[Action, ...]]] = {
     "readTablet": (Action.WATCH_OWN, Action.READ_ITEM),
     "readCameras": (Action.READ_CAMERA, Action.READ_WATCHERS),
     "readTimeline": (Action.READ_CAMERA,),
+    "readHealth": (Action.READ_CAMERA,),
+    "readLacks": (Action.READ_CAMERA,),
     "readWatchers": (Action.READ_WATCHERS,),
     "playRecording": (Action.PLAY_RECORDING,),
     "readThumbnail": (Action.PLAY_RECORDING,),
@@ -89,7 +91,10 @@ ACTIONS: Final[dict[str, tuple[Action, ...]]] = {
 }
 """The actions a call asks the policies for; with several, which one depends on the role and the purpose."""
 
-SOCKETS: Final[dict[str, tuple[Action, ...]]] = {"watchCamera": (Action.WATCH_CAMERA,)}
+SOCKETS: Final[dict[str, tuple[Action, ...]]] = {
+    "watchCamera": (Action.WATCH_CAMERA,),
+    "watchCameras": (Action.WATCH_CAMERA,),
+}
 """Calls that open a WebSocket; the OpenAPI document knows none."""
 
 OPEN: Final[dict[str, str]] = {
