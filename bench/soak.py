@@ -14,6 +14,7 @@ import asyncio
 import contextlib
 import json
 import os
+import signal
 import subprocess
 import sys
 import tempfile
@@ -182,7 +183,8 @@ def soak(asked, folder, state, engine):
             )
     finally:
         stopped = time.time_ns() // 1_000_000
-        process.stdin.close()
+        with contextlib.suppress(BrokenPipeError):  # it may have died
+            process.stdin.close()
         process.wait(120)
         cameras.stdin.close()
         cameras.wait(30)
@@ -225,6 +227,8 @@ def main():
         state = msgspec.json.decode(kept.read_bytes(), type=State) if kept.is_file() else State()
         if state.minutes:
             print(f"goes on after minute {state.minutes}", flush=True)
+        for wanted in (signal.SIGINT, signal.SIGTERM):  # also where a shell's background ignores the first
+            signal.signal(wanted, signal.default_int_handler)
         with contextlib.suppress(KeyboardInterrupt):
             soak(asked, folder, state, stack.enter_context(running()))
     print(f"{asked.cameras} cameras, {state.minutes} minutes in {state.runs} runs: {line(state)}")
