@@ -57,7 +57,7 @@ async def read_head(pg: Any, camera: str) -> Head | None:
     """The last file of a camera's card that was entered."""
     with refusals():
         row = await pg.fetchrow(_HEAD, camera)
-    return None if row is None else Head(*tuple(row), closed=True)
+    return None if row is None else Head(row["first"], row["last"], row["ended"], row["chain"], closed=True)
 
 
 def look_at(segments: Sequence[Segment]) -> list[Fetched]:
