@@ -205,6 +205,32 @@ def test_a_list_of_links_that_lies_is_named_and_the_recording_holds(recording, t
     assert one.startswith(f"{LINKS}: is taken away")
 
 
+def test_a_list_that_tells_of_times_before_all_time_breaks_nothing(recording, tmp_path):
+    name = recording.names[0]
+    changed = bytearray(recording.content[name])
+    changed[recording.links()[3][1] + 60] ^= 1
+    lines = bytearray(recording.content[LINKS])
+    lines[13:26] = b"-000000000001"
+    (one,) = told(recording.package(tmp_path, {name: bytes(changed), LINKS: bytes(lines)}))[0]
+    assert one.startswith(f"{name}: something was changed in links {recording.told.first} to ")
+
+
+@pytest.mark.parametrize("said", [{"first": -1}, {"last": 1 << 70}, {"tail": ((1 << 70, 0, 0, "00" * 32),)}])
+def test_a_manifest_that_counts_beyond_all_numbers_is_a_finding(recording, tmp_path, said):
+    lie = msgspec.structs.replace(recording.told, **said)
+    place = Recording(recording.cut, lie, recording.minutes, recording.content, recording.parts).package(tmp_path)
+    assert any(one.startswith(MANIFEST) for one in told(place)[0])
+
+
+@pytest.mark.parametrize("folder", ["cam-2", "cam-1+card", "_", "cam-1 "])
+def test_a_film_beside_the_copies_is_named_for_nothing_compares_it(recording, tmp_path, folder):
+    name = f"{COPY}{folder}/00.mp4"
+    strange = Streamed(name, 4, lambda: iter([b"film"]))
+    assert told(recording.package(tmp_path, more=[strange]))[0] == [
+        f"{name}: was added: the manifest does not know it"
+    ]
+
+
 def test_the_list_of_links_of_a_file_that_was_damaged_has_its_length_all_the_same(recording, tmp_path):
     (one, other) = sources(recording.cut)
     data = bytearray(Path(one.path).read_bytes())

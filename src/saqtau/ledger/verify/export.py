@@ -439,7 +439,8 @@ def _manifest(parts: Parts, say: Say, findings: list[Wrong]) -> Mapping[str, Any
         except Wrong as wrong:
             findings.append(wrong)
     known = {MANIFEST, PROGRAM, EXPORT, CHECKPOINT, POLICY, TIMESTAMP, *files, *_named_parts(manifest)}
-    added = sorted(name for name in parts if name not in known and not name.startswith((ENTRIES, COPY)))
+    compared = (ENTRIES, *(_copies_of(str(told.get("camera"))) for told in _list(manifest.get("video"))))
+    added = sorted(name for name in parts if name not in known and not name.startswith(compared))
     findings += [Wrong(name, "was added: the manifest does not know it") for name in added]
     say(f"{MANIFEST}: export {manifest.get('export')}, {len(files)} files compared with their SHA-256")
     about = manifest.get("about")
@@ -730,7 +731,7 @@ def _recordings(parts: Parts, manifest: Mapping[str, Any], entries: list[Entry],
             yield from _recording(parts, told, _published(entries, str(told.get("camera"))), say)
         except Wrong as wrong:
             yield wrong
-        except (KeyError, TypeError, ValueError, OverflowError) as error:
+        except (KeyError, TypeError, ValueError, OverflowError, struct.error) as error:
             yield Wrong(MANIFEST, f"does not say of a recording what it must: {error}")
 
 
@@ -895,7 +896,7 @@ def row_of(line: bytes) -> Link | None:
         found = Link(int(seq), int(at), int(kind), bytes.fromhex(digest), 0, int(size))
     except ValueError:
         return None
-    return found if row_line(found) == line else None
+    return found if row_line(found) == line and min(found.seq, found.at, found.kind, found.size) >= 0 else None
 
 
 def _located(part: Part, head: int, rows: list[Link]) -> Iterator[Wrong]:
@@ -1084,12 +1085,17 @@ class Follow:
         self.seq, self.head = seq, head
 
 
+def _copies_of(camera: str) -> str:
+    """Where signed copies of a camera's recording lie. Elsewhere under COPY nothing is compared with any original."""
+    return f"{COPY}{camera if camera[:1].isalnum() else f'_{camera}'}/"
+
+
 def _copies(parts: Parts, camera: str, wanted: bytes | None, say: Say) -> Iterator[Wrong]:
     """The signed copies are films whose `mdat` holds the links of the originals, no more, no fewer, in their order.
 
     wanted: SHA-256 of all links; None where the originals do not hold, and so cannot be compared with.
     """
-    folder = f"{COPY}{camera if camera[:1].isalnum() else f'_{camera}'}/"
+    folder = _copies_of(camera)
     found, names, torn = hashlib.sha256(), [name for name in sorted(parts) if name.startswith(folder)], False
     for name in names:
         stream = Stream(parts[name])
