@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from tests.recorded import BEGAN, record
 from tests.unit.ledger.packages import LOG, WITNESS, made
 
-from saqtau.engine.recording_content import copy_name, describe, lead_on, links_name, listed, sources
+from saqtau.engine.recording_content import copy_name, describe, lead_on, links_name, listed, listed_as, sources
 from saqtau.kernel.errors import Refused
 from saqtau.ledger.note import COSIGNATURE
 from saqtau.ledger.package import COPY, MANIFEST, Streamed, stream
@@ -226,9 +226,7 @@ def test_a_manifest_that_counts_beyond_all_numbers_is_a_finding(recording, tmp_p
 def test_a_film_beside_the_copies_is_named_for_nothing_compares_it(recording, tmp_path, folder):
     name = f"{COPY}{folder}/00.mp4"
     strange = Streamed(name, 4, lambda: iter([b"film"]))
-    assert told(recording.package(tmp_path, more=[strange]))[0] == [
-        f"{name}: was added: the manifest does not know it"
-    ]
+    assert told(recording.package(tmp_path, more=[strange]))[0] == [f"{name}: was added: the manifest does not know it"]
 
 
 def test_the_list_of_links_of_a_file_that_was_damaged_has_its_length_all_the_same(recording, tmp_path):
@@ -239,6 +237,26 @@ def test_the_list_of_links_of_a_file_that_was_damaged_has_its_length_all_the_sam
     lying = [msgspec.structs.replace(one, path=str(tmp_path / "damaged.cmf")), other]
     lines = listed(CAMERA, lying)
     assert len(b"".join(lines.pieces())) == lines.size == len(recording.content[LINKS])
+
+
+@pytest.mark.parametrize("said", [None, {"fetched": BEGAN, "clock": 0, "gap": "cam-1/7"}])
+def test_what_a_camera_had_kept_itself_is_not_told_as_bound_before_the_log_says_it_was_fetched(tmp_path, said):
+    fetched, chain = BEGAN + 3_600_000, "cam-1+card"
+    (segment,) = record(tmp_path / "card", chain, 4)
+    done = cut([segment], segment.began, segment.ended)
+    (one,) = sources(done)
+    line = {"camera": chain, "last": segment.last, "chain": segment.chain.hex(), "fetched": fetched}
+    minutes = ({"v": 1, "kind": "card", "cameras": [line]},)
+    said_of, name, lines = describe(done, (), []), "video/cam-1_card/0.cmf", links_name("cam-1_card")
+    content = {name: b"".join(one.streamed().pieces()), lines: b"".join(listed_as(lines, [one]).pieces())}
+    right = msgspec.structs.replace(
+        said_of, parts=(msgspec.structs.replace(said_of.parts[0], name=name),), links=lines,
+        card={"fetched": fetched, "clock": 0, "gap": "cam-1/7"},
+    )  # fmt: skip
+    assert told(Recording(done, right, minutes, content, {}).package(tmp_path))[0] == []
+    lie = Recording(done, msgspec.structs.replace(right, card=said), minutes, content, {})
+    (found,) = told(lie.package(tmp_path))[0]
+    assert found.startswith(f"{MANIFEST}: does not say that link {segment.last} of {chain} was fetched afterwards, at ")
 
 
 def test_a_part_taken_away_is_named_with_its_time(recording, tmp_path):

@@ -728,7 +728,8 @@ def _list(value: Any) -> list[dict[str, Any]]:
 def _recordings(parts: Parts, manifest: Mapping[str, Any], entries: list[Entry], say: Say) -> Iterator[Wrong]:
     for told in _list(manifest.get("video")):
         try:
-            yield from _recording(parts, told, _published(entries, str(told.get("camera"))), say)
+            camera = str(told.get("camera"))
+            yield from _recording(parts, told, _published(entries, camera), _afterwards(entries, camera), say)
         except Wrong as wrong:
             yield wrong
         except (KeyError, TypeError, ValueError, OverflowError, struct.error) as error:
@@ -737,18 +738,27 @@ def _recordings(parts: Parts, manifest: Mapping[str, Any], entries: list[Entry],
 
 def _published(entries: list[Entry], camera: str) -> dict[int, tuple[bytes, str]]:
     """Heads of a camera's chain that stand in the log: sequence -> head, name of the entry."""
-    found = {}
+    return {
+        line["last"]: (bytes.fromhex(str(line.get("chain"))), f"entry {entry.index} of {entry.opened.origin}")
+        for entry, line in _lines_about(entries, camera)
+    }
+
+
+def _afterwards(entries: list[Entry], camera: str) -> dict[int, Any]:
+    """When what was fetched from a camera's own memory was fetched, as the log says: last sequence -> Unix ms."""
+    return {line["last"]: line["fetched"] for _, line in _lines_about(entries, camera) if "fetched" in line}
+
+
+def _lines_about(entries: list[Entry], camera: str) -> Iterator[tuple[Entry, dict[str, Any]]]:
     for entry in entries:
         if entry.leaf.get("class") == "segment" and entry.record is not None:
             for line in _list(entry.record.get("cameras")):
                 if line.get("camera") == camera and isinstance(line.get("last"), int):
-                    head = bytes.fromhex(str(line.get("chain")))
-                    found[line["last"]] = (head, f"entry {entry.index} of {entry.opened.origin}")
-    return found
+                    yield entry, line
 
 
 def _recording(
-    parts: Parts, told: Mapping[str, Any], known: Mapping[int, tuple[bytes, str]], say: Say
+    parts: Parts, told: Mapping[str, Any], known: Mapping[int, tuple[bytes, str]], fetched: Mapping[int, Any], say: Say
 ) -> Iterator[Wrong]:
     """Follow the chain of a camera through its parts, and on to the next head that the log has."""
     camera = str(told["camera"])
@@ -785,6 +795,10 @@ def _recording(
         at = _spelled(card["fetched"])
         say(f"  FETCHED AFTERWARDS from the camera's own memory at {at}: bound since then, not before")
         say(f"  its times are the camera's own, whose clock was {_ahead(int(card['clock']))} when it was asked")
+    bound = card.get("fetched") if isinstance(card, dict) else None
+    for seq in (seq for seq, _ in follow.met if fetched.get(seq, bound) != bound):
+        at = _spelled(fetched[seq])
+        yield Wrong(MANIFEST, f"does not say that link {seq} of {camera} was fetched afterwards, at {at}")
     for signer in told.get("signers", ()):
         say(f"  the camera signed its own stream ({signer}): its maker's program verifies that, this one does not")
     for began, ended, kind, *why in told.get("gaps", ()):
