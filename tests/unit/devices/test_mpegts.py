@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from saqtau.devices.streams.mpegts import PACKET, Demultiplexer
+from saqtau.devices.streams.mpegts import PACKET, Demultiplexer, _crc
 from saqtau.kernel.clock import Instant
 from saqtau.kernel.errors import Refused
 from saqtau.simulate.clip import SCENES, scene
@@ -119,6 +119,36 @@ def test_a_stream_without_pictures_of_ours_is_refused(tmp_path):
     with pytest.raises(Refused) as refused:
         Demultiplexer(audio=True).take((tmp_path / "a.ts").read_bytes(), NOW)
     assert refused.value.fields["stream"] == "no_video"
+
+
+def packet(pid, payload, *, begins=True, counter=0):
+    """One packet of a PID, filled up."""
+    head = bytes([0x47, 0x40 * begins | pid >> 8, pid & 0xFF, 0x10 | counter])
+    return (head + payload).ljust(PACKET, b"\xff")
+
+
+def table(kind, content):
+    """A section with its check sum."""
+    body = bytes([kind, 0xB0, len(content) + 4]) + content
+    return b"\0" + body + _crc(body).to_bytes(4, "big")
+
+
+def tracks(video):
+    """The table of a programme whose one track of H.264 is this PID."""
+    return table(0x02, b"\0\1\xc1\0\0\xe0\0\xf0\0" + bytes([0x1B, 0xE0 | video >> 8, video & 0xFF, 0xF0, 0]))
+
+
+def test_a_camera_that_goes_from_track_to_track_is_kept_no_more_of_than_of_one():
+    streams, piece = Demultiplexer(), b"\0\0\1\xe0\0\0\x80\x80\5" + bytes(175)
+    streams.take(packet(0, table(0x00, b"\0\1\xc1\0\0" + b"\0\1\xe1\0")), NOW)
+    for number in range(40):
+        video = 0x200 + number
+        streams.take(packet(0x100, tracks(video), counter=number & 15), NOW)
+        streams.take(packet(video, piece), NOW)
+        for more in range(1, 60):
+            streams.take(packet(video, bytes(184), begins=False, counter=more & 15), NOW)
+        assert streams._video == video, "the camera has its way"
+        assert sum(one.size for one in streams._packets.values()) <= 60 * PACKET
 
 
 def taken(pieces):

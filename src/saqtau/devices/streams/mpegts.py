@@ -184,6 +184,7 @@ class Demultiplexer:
         if sound is None and self._pictures is not None:
             self._pictures.audio = None
         self._video, self._codec, self._sound = video, codec, sound
+        self._packets = {pid: one for pid, one in self._packets.items() if pid in (video, sound)}
 
     def _finish(self, pid: int, one: _Packets, received: Instant, out: list[Unit]) -> None:
         if one.torn or not one.parts or self._pictures is None:
