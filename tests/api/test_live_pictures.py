@@ -136,6 +136,27 @@ async def test_a_wall_opens_only_so_many_and_nonsense_ends_it(watched, monkeypat
         assert (await closed_with(socket))[0] == 4400
 
 
+async def test_a_stranger_keeps_no_socket_open(watched):
+    house, *_ = watched
+    client = await house.signed_in("operator")
+    async with wall(house, client) as socket:
+        await ask(socket, 1, "STREET")
+        await hear(socket)
+        client.cookies.clear()
+        for _ in range(3):
+            async with wall(house, client) as strange:
+                assert (await closed_with(strange))[0] == 4401, "before it has said a word"
+
+
+async def test_who_asks_for_the_same_picture_again_and_again_talks_too_much(watched):
+    house, street, _ = watched
+    street.write(house.parts.clock(), key=True)
+    async with wall(house, await house.signed_in("operator")) as socket:
+        for _ in range(view.TALKATIVE + 4):
+            await ask(socket, 1, "STREET")
+        assert (await closed_with(socket))[0] == 4400
+
+
 async def test_another_sites_page_opens_no_wall(watched):
     house, *_ = watched
     with pytest.raises(websockets.InvalidStatus, match="403"):

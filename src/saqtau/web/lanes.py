@@ -96,13 +96,13 @@ class Lanes:
                 if ask.view in self._lanes:
                     self._lanes[ask.view][0].leave()
                 continue
+            if ask.view in self._lanes:
+                continue  # it has that picture; a page that asks twice is answered once
             words += _WORDS
             await self._begin(ask)
 
     async def _begin(self, ask: Ask) -> None:
         lane = Lane(self._socket, ask.view)
-        if ask.view in self._lanes:
-            return  # it has that picture; a page that asks twice is answered once
         if len(self._lanes) >= self._most:
             refusal = Refused(Kind.TOO_MANY, "too many pictures at once", live="too_many_views")
             await self._end(lane, *closing(refusal))

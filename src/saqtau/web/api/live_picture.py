@@ -49,6 +49,10 @@ async def live_pictures(socket: WebSocket[Any, Any, Any]) -> None:
     """
     if not await _accepted(socket):
         return
+    refusal = await _refused(socket)
+    if refusal is not None:  # a stranger keeps no socket open: a process has only so many for everybody
+        await _close(socket, *closing(refusal))
+        return
 
     async def show(lane: Lane, ask: Ask) -> tuple[int, str]:
         return await _shown(socket, lane, ask)
@@ -74,6 +78,19 @@ async def _close(socket: WebSocket[Any, Any, Any], code: int, reason: str) -> No
     with suppress(OSError, RuntimeError, TimeoutError, WebSocketException):  # he may have left
         async with asyncio.timeout(PATIENCE):
             await socket.close(code, reason)
+
+
+async def _refused(socket: WebSocket[Any, Any, Any]) -> Refused | None:
+    """Why this socket is nobody's; None: a session that holds asks over it."""
+    try:
+        await counted(socket, socket.route_handler)
+        await signed_in(socket, socket.route_handler)
+    except Refused as refused:
+        return refused
+    except OUTAGES as error:
+        log.warning("unavailable", reason=type(error).__name__)
+        return Refused(Kind.UNAVAILABLE, "a part of the engine does not answer")
+    return None
 
 
 async def _shown(socket: WebSocket[Any, Any, Any], way: Way, ask: Ask) -> tuple[int, str]:
