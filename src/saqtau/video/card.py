@@ -25,6 +25,8 @@ MOST_BITS: Final = 32_000_000
 LEAST: Final = 20 << 20
 """Bytes that may come of any time, however short: also a device whose times stand still comes to an end."""
 BRIDGED: Final = SECOND
+LASTS: Final = 10 * SECOND
+"""A living camera without a picture for so long is silent (`source_silent`): no picture of a card shows more either."""
 
 
 def chain_of(camera: str) -> str:
@@ -82,10 +84,13 @@ class Sieve:
 
 
 def spans_of(links: Iterable[LinkAt], began: Instant, ended: Instant) -> list[tuple[Instant, Instant]]:
-    """When these links show something, within a gap: what touches is one."""
+    """When these links show something, within a gap: what touches is one.
+
+    How long a picture lasts is the device's word: pictures ever further apart would show days with twenty of them.
+    """
     found: list[tuple[Instant, Instant]] = []
     for link in sorted((one for one in links if one.gap is None), key=lambda one: one.at):
-        low, high = max(link.at, began), min(link.ended, ended)
+        low, high = max(link.at, began), min(link.ended, link.at + LASTS, ended)
         if low >= high:
             continue
         if found and low - found[-1][1] <= BRIDGED:

@@ -8,10 +8,12 @@ from hypothesis import strategies as st
 
 from saqtau.kernel.clock import MINUTE, SECOND, Instant
 from saqtau.kernel.errors import Refused
+from saqtau.simulate.clip import scene
 from saqtau.video.access_unit import AccessUnit, Loss
-from saqtau.video.card import BACK, LEAD, LEAST, MOST_BITS, Sieve, camera_of, chain_of, is_card, length, spans_of
+from saqtau.video.card import BACK, LASTS, LEAD, LEAST, MOST_BITS, Sieve, camera_of, chain_of, is_card, length, spans_of
 from saqtau.video.chain import LinkKind
-from saqtau.video.segment import LinkAt
+from saqtau.video.fragment import Fragmenter
+from saqtau.video.segment import LinkAt, SegmentWriter, scan
 
 BEGAN = Instant(1_795_000_000_000)
 ENDED = Instant(BEGAN + 10 * SECOND)
@@ -87,3 +89,18 @@ def test_only_what_lies_within_the_gap_counts_as_shown():
     found = spans_of(links, BEGAN, ENDED)
     assert found == [(BEGAN, BEGAN + 1_000), (BEGAN + 8_000, ENDED)]
     assert length(found) == 3_000
+
+
+def test_few_pictures_ever_further_apart_do_not_show_an_hour(tmp_path):
+    chain, ended, clip = chain_of("c-1"), Instant(BEGAN + 60 * MINUTE), scene("street")
+    writer, fragmenter, sieve = SegmentWriter(tmp_path, chain, "street"), Fragmenter(chain), Sieve(BEGAN, ended, 0)
+    at, apart, sent = BEGAN, 400, 0
+    written = fragmenter.take(clip.parameters)
+    while at < ended:
+        kept = sieve.take(AccessUnit((at - BEGAN) * 90, True, clip.pictures[0], at))
+        written += [] if kept is None else fragmenter.take(kept)
+        at, apart, sent = Instant(at + apart), apart * 13 // 10, sent + 1
+    files = [writer.append(one).closed for one in [*written, *fragmenter.flush(ended)]]
+    files = [one for one in (*files, writer.close()) if one is not None]
+    assert sent < 40
+    assert length(spans_of((link for file in files for link in scan(file.path).links), BEGAN, ended)) <= sent * LASTS
