@@ -36,7 +36,9 @@ export const bars = (minutes: string): { state: MinuteState; left: number; width
 		.filter(({ state }) => state !== 'unknown')
 		.map(({ state, from, to }) => ({ state, left: from / minutes.length, width: (to - from) / minutes.length }));
 
-export const missingRuns = (minutes: string): Run[] => runs(minutes).filter(({ state }) => state === 'unexplained' || state === 'explained' || state === 'maintenance' || state === 'fetched');
+/** What is told with its times: there was no picture, or it came late. */
+export const MISSING: readonly MinuteState[] = ['unexplained', 'explained', 'maintenance', 'fetched'];
+export const missingRuns = (minutes: string): Run[] => runs(minutes).filter(({ state }) => MISSING.includes(state));
 
 /** Cameras with unexplained minutes first, the most of them first; the others as they came. */
 export function worstFirst<Camera extends { minutes: string }>(cameras: readonly Camera[]): Camera[] {
