@@ -11,10 +11,13 @@ from saqtau.kernel.access import ROLES, AccessRequest, Action, Facts, Purpose, V
 from saqtau.kernel.errors import Kind, Refused
 from saqtau.kernel.policies import Policies, Rule
 from saqtau.kernel.policy_reach import PLAIN, Sample, reach
+from saqtau.kernel.sensitive import Sensitive
 
 _CONTEXT: Final = 3
-_EVERYTHING: Final = Facts(on_shift=True, case_known=True, incident_known=True, incident_open=True, break_glass=True)
-_PLAIN: Final = Facts(incident_known=True, incident_open=True, case_known=True)
+_EVERYTHING: Final = Facts(
+    on_shift=True, case_known=True, incident_known=True, incident_open=True, break_glass=True, about_place=True
+)
+_PLAIN: Final = Facts(incident_known=True, incident_open=True, case_known=True, about_place=True)
 MOST_LINES: Final = 4_000
 """Lines of a diff that are shown."""
 MOST_QUESTIONS: Final = 50_000
@@ -103,6 +106,7 @@ def _wanted(rules: list[str], *sets: Policies) -> dict[Action, set[Sample]]:
     if sum(known.count for known in reaches) <= MOST_QUESTIONS:
         for known in reaches:
             samples = set(known.samples())
+            samples |= {msgspec.structs.replace(one, concerns=what) for one in samples for what in known.concerns}
             for action in known.actions:
                 wanted.setdefault(action, {PLAIN}).update(samples)
         if sum(map(len, wanted.values())) * len(ROLES) * len(Purpose) * 2 <= MOST_QUESTIONS:
@@ -136,6 +140,7 @@ def _moved(
         wish = AccessRequest(
             action=action, purpose=purpose, object=sample.thing, region=sample.region, unit=sample.unit, case="case-1",
             requested_by="another", age_days=sample.age, facts=facts,
+            sensitive=frozenset({Sensitive(sample.concerns)} if sample.concerns else ()),
         )  # fmt: skip
         was, now = decide(before, viewer, wish).allow, decide(after, viewer, wish).allow
         if was is not now:

@@ -13,6 +13,7 @@ import msgspec
 
 from saqtau.kernel.access import CONTENT, DECIDES, READS, Action
 from saqtau.kernel.policies import pieces
+from saqtau.kernel.sensitive import Sensitive
 
 HERE: Final = 2
 UNIT: Final = "U1"
@@ -20,6 +21,7 @@ SOMEBODY: Final = "somebody"
 _T = TypeVar("_T", int, str)
 _REGIONS: Final = range(1, 100)
 _AGES: Final = range(100_001)
+_CONCERNS: Final = frozenset(one.value for one in Sensitive)
 _COMPARED: Final = frozenset({"<", "<=", ">", ">="})
 _CALCULATED: Final = frozenset({"+", "-", "*", "neg"})
 _EVIDENCE: Final = (
@@ -37,6 +39,7 @@ class Sample(msgspec.Struct, frozen=True, order=True):
     person: str = SOMEBODY
     thing: str = "x"
     unit: str = UNIT
+    concerns: str = ""  # minors or custody
 
     @property
     def where(self) -> str:
@@ -46,7 +49,8 @@ class Sample(msgspec.Struct, frozen=True, order=True):
             "region": self.region, "age_days": self.age, "person": self.person, "thing": self.thing, "unit": self.unit,
         }  # fmt: skip
         usual = (plain.region, plain.age, plain.person, plain.thing, plain.unit)
-        return ", ".join(f"{name} {one}" for (name, one), was in zip(named.items(), usual, strict=True) if one != was)
+        told = [f"{name} {one}" for (name, one), was in zip(named.items(), usual, strict=True) if one != was]
+        return ", ".join([*told, *([self.concerns] if self.concerns else [])])
 
 
 PLAIN: Final = Sample()
@@ -61,6 +65,7 @@ class Reach(msgspec.Struct, frozen=True):
     people: tuple[str, ...]
     things: tuple[str, ...]
     units: tuple[str, ...]
+    concerns: tuple[str, ...]  # of minors and custody, what it asks for
 
     @property
     def count(self) -> int:
@@ -108,6 +113,7 @@ def reach(meaning: Mapping[str, Any]) -> Reach:
         people=_with(SOMEBODY, named["Person"]),
         things=_with("x", named["Thing"]),
         units=_with(UNIT, words if "unit" in facts else ()),
+        concerns=tuple(sorted(facts & _CONCERNS)),
     )
 
 

@@ -65,6 +65,22 @@ def test_whoever_approves_is_told_of_a_change_that_is_about_one_region_only():
     assert [one.where for one in changed("extra.cedar", older).shifts] == ["age_days 32, person c1"]
 
 
+@pytest.mark.parametrize("purpose", ["duty", "incident"])
+def test_whoever_approves_is_told_of_a_change_that_is_about_cells_or_about_children_only(purpose):
+    cells = f"""
+@id("clerks-look-into-cells")
+@sentence("Clerks watch cameras of custody.")
+permit (principal in Role::"clerk", action == Action::"camera.watch", resource)
+when {{ resource.custody && context.purpose == "{purpose}" }};
+"""
+    told = changed("extra.cedar", cells)
+    assert [(one.role, one.action, one.purpose, one.allowed, one.where) for one in told.shifts] == [
+        ("clerk", "camera.watch", purpose, True, "custody")
+    ]
+    told = changed("extra.cedar", cells.replace("custody &&", "minors &&"))
+    assert [one.where for one in told.shifts] == ["minors"]
+
+
 def test_a_change_that_a_law_does_not_let_through_is_no_shift():
     blind = EXTRA.replace("permit", "forbid").replace('"duty"', '"oversight"').replace('"clerk"', '"prosecutor"')
     told = changed("extra.cedar", blind)
