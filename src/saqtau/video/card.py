@@ -24,6 +24,9 @@ MOST_BITS: Final = 32_000_000
 """A second, of one recording: twice what a camera of 4K sends."""
 LEAST: Final = 20 << 20
 """Bytes that may come of any time, however short: also a device whose times stand still comes to an end."""
+MOST_CHANGES: Final = 60
+"""Changes of parameters at once, and one more every two seconds, as of a living camera: each begins a file."""
+CHANGE_EVERY: Final = 2 * SECOND
 BRIDGED: Final = SECOND
 LASTS: Final = 10 * SECOND
 """A living camera without a picture for so long is silent (`source_silent`): no picture of a card shows more either."""
@@ -56,15 +59,21 @@ class Sieve:
         self._began, self._ended, self._clock = began, ended, clock
         self._latest: Instant | None = None
         self._first: Instant | None = None
-        self._size = 0
+        self._size = self._changes = 0
 
     def take(self, unit: Unit) -> Unit | None:
         """The unit by our clock; None: it is not of this time, and that is no lie.
 
         Raises Refused, `card`: "times" (it was asked for another time, or its times go back), "too_much".
         """
+        if isinstance(unit, Parameters):
+            self._changes += 1
+            shown = 0 if self._latest is None or self._first is None else self._latest - self._first
+            if self._changes > MOST_CHANGES + shown // CHANGE_EVERY:
+                raise Refused(Kind.TOO_LARGE, "pictures that need ever other parameters", card="too_much")
+            return unit
         if not isinstance(unit, AccessUnit):
-            return unit if isinstance(unit, Parameters) else None  # what was lost shows as a hole in its times
+            return None  # what was lost shows as a hole in its times
         at = Instant(unit.received - self._clock)
         if at < self._began - LEAD or at > self._ended + LEAD:
             raise Refused(Kind.INVALID, "pictures of another time than was asked for", card="times")
@@ -90,7 +99,7 @@ def spans_of(links: Iterable[LinkAt], began: Instant, ended: Instant) -> list[tu
     """
     found: list[tuple[Instant, Instant]] = []
     for link in sorted((one for one in links if one.gap is None), key=lambda one: one.at):
-        low, high = max(link.at, began), min(link.ended, link.at + LASTS, ended)
+        low, high = max(link.at, began), min(link.ended, Instant(link.at + LASTS), ended)
         if low >= high:
             continue
         if found and low - found[-1][1] <= BRIDGED:

@@ -10,7 +10,20 @@ from saqtau.kernel.clock import MINUTE, SECOND, Instant
 from saqtau.kernel.errors import Refused
 from saqtau.simulate.clip import scene
 from saqtau.video.access_unit import AccessUnit, Loss
-from saqtau.video.card import BACK, LASTS, LEAD, LEAST, MOST_BITS, Sieve, camera_of, chain_of, is_card, length, spans_of
+from saqtau.video.card import (
+    BACK,
+    LASTS,
+    LEAD,
+    LEAST,
+    MOST_BITS,
+    MOST_CHANGES,
+    Sieve,
+    camera_of,
+    chain_of,
+    is_card,
+    length,
+    spans_of,
+)
 from saqtau.video.chain import LinkKind
 from saqtau.video.fragment import Fragmenter
 from saqtau.video.segment import LinkAt, SegmentWriter, scan
@@ -81,6 +94,16 @@ def test_a_device_whose_time_stands_still_comes_to_an_end():
         sieve.take(picture(BEGAN))
     with pytest.raises(Refused) as refused:
         sieve.take(picture(BEGAN))
+    assert refused.value.fields == {"card": "too_much"}
+
+
+def test_a_device_that_changes_its_parameters_at_every_picture_fills_no_disk_with_files():
+    sieve, parameters = Sieve(BEGAN, ENDED, 0), scene("street").parameters
+    for number in range(MOST_CHANGES):
+        assert sieve.take(parameters) is parameters
+        assert sieve.take(picture(BEGAN + number)) is not None
+    with pytest.raises(Refused) as refused:
+        sieve.take(parameters)
     assert refused.value.fields == {"card": "too_much"}
 
 
