@@ -59,11 +59,18 @@ def place_of(address: str) -> SplitResult:
 
 
 def _redirected(place: SplitResult, target: str) -> str:
-    """Where a camera sends us. Only to another path of itself: a camera must not choose whom we talk to."""
+    """Where a camera sends us. Only to another path of itself: a camera must not choose whom we talk to.
+
+    Behind another port is another program, or, where one address stands for many, another camera.
+    """
     other = place_of(target)
-    if (other.scheme, other.hostname) != (place.scheme, place.hostname):
+    if _origin(other) != _origin(place):
         raise Refused(Kind.DENIED, f"{place.hostname} sends to another machine: not followed", stream="denied")
     return target
+
+
+def _origin(place: SplitResult) -> tuple[str, str | None, int]:
+    return place.scheme, place.hostname, place.port or PORTS[place.scheme]
 
 
 async def connect(

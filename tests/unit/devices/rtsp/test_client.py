@@ -263,6 +263,21 @@ async def test_a_camera_may_send_us_to_another_path_and_to_no_other_machine():
     assert "not followed" in message
 
 
+async def test_a_camera_sends_us_to_no_other_port_of_its_address():
+    asked, port = [], 0
+
+    async def other(_, writer):
+        asked.append("other")
+        writer.close()
+
+    server = await asyncio.start_server(other, "127.0.0.1", 0)
+    async with server:
+        port = server.sockets[0].getsockname()[1]
+        moved = b"RTSP/1.0 302 Moved\r\nCSeq: %d\r\nLocation: rtsp://127.0.0.1:" + str(port).encode() + b"/y\r\n\r\n"
+        (word, _), _ = await said([OK, moved])
+    assert (word, asked) == ("denied", [])
+
+
 async def test_a_description_without_pictures_is_refused_by_its_name():
     body = b"v=0\r\nm=audio 0 RTP/AVP 0\r\nm=application 0 RTP/AVP 107\r\na=rtpmap:107 vnd.onvif.metadata/90000\r\n"
     described = b"RTSP/1.0 200 OK\r\nCSeq: %d\r\nContent-Length: " + str(len(body)).encode() + b"\r\n\r\n" + body
