@@ -76,7 +76,7 @@ def test_what_only_we_can_reach_is_no_camera_by_name_and_the_registers_own_word_
     "address",
     ["127.0.0.1", "127.9.9.9", "169.254.169.254", "0.0.0.0", "::1", "::", "fe80::1", "fe80::1%eth0", "224.0.0.1",
      "ff02::1", "::ffff:127.0.0.1", "::ffff:169.254.169.254", "fd00:ec2::254", "100.100.100.200", "168.63.129.16",
-     "2002:7f00:1::"],
+     "2002:7f00:1::", "64:ff9b::7f00:1", "64:ff9b::a9fe:a9fe"],
 )  # fmt: skip
 def test_a_name_does_not_lead_inwards(address):
     with pytest.raises(Refused) as refused:
@@ -84,7 +84,9 @@ def test_a_name_does_not_lead_inwards(address):
     assert refused.value.fields == {"stream": "address"}
 
 
-@pytest.mark.parametrize("address", ["10.20.4.3", "192.168.0.9", "172.16.1.1", "100.64.3.4", "8.8.8.8", "fd00:1::5"])
+@pytest.mark.parametrize(
+    "address", ["10.20.4.3", "192.168.0.9", "172.16.1.1", "100.64.3.4", "8.8.8.8", "fd00:1::5", "64:ff9b::a14:403"]
+)
 def test_a_name_leads_to_the_cameras_network(address):
     must_lead_to_a_camera("cam.example", address)
     assert not ip_address(address).is_loopback

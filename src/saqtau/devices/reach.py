@@ -6,7 +6,7 @@ leads to no machine that only we can reach: ourselves, this line, and where clou
 """
 
 import socket
-from ipaddress import IPv4Address, IPv6Address, ip_address
+from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address
 from typing import Any, Final
 from urllib.parse import urljoin, urlsplit
 
@@ -15,6 +15,8 @@ from saqtau.kernel.errors import Kind, Refused
 PORTS: Final = {"http": 80, "https": 443, "rtmp": 1935}
 SECRETS: Final = frozenset(map(ip_address, ("100.100.100.200", "168.63.129.16", "192.0.0.192", "fd00:ec2::254")))
 """Where clouds tell their guests passwords, beside 169.254.169.254."""
+NAT64: Final = IPv6Network("64:ff9b::/96")
+"""Behind which IPv4 lies in networks that have none (RFC 6052)."""
 
 
 def must_lead_to_a_camera(host: str, address: str) -> None:
@@ -23,7 +25,8 @@ def must_lead_to_a_camera(host: str, address: str) -> None:
         return
     found: IPv4Address | IPv6Address = ip_address(address.partition("%")[0])
     if isinstance(found, IPv6Address):
-        found = found.ipv4_mapped or found.sixtofour or found
+        behind = IPv4Address(int(found) & 0xFFFFFFFF) if found in NAT64 else None
+        found = found.ipv4_mapped or found.sixtofour or behind or found
     if found.is_loopback and host.lower().rstrip(".") == "localhost":
         return
     if found.is_loopback or found.is_link_local or found.is_multicast or found.is_unspecified or found in SECRETS:
