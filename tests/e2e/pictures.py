@@ -95,7 +95,9 @@ def oversee(page: Page, language: str, looked_at: str) -> None:
     end = "" if language == "en" else f"-{language}"
     page.screenshot(path=WHERE / f"oversight{end}.png")
     page.locator("section[aria-labelledby=looks-title] form input").nth(1).fill(looked_at)
-    page.keyboard.press("Enter")
+    with page.expect_response(lambda answer: looked_at in answer.url):  # else a row of the list before it is opened
+        page.keyboard.press("Enter")
+    page.wait_for_timeout(DRAWN // 8)
     page.locator("tbody tr", has_text="operator").last.get_by_role("button").click()
     page.wait_for_selector("dialog .verdict.held")
     page.locator("dialog").screenshot(path=WHERE / f"oversight-entry{end}.png")
