@@ -77,7 +77,7 @@ def test_a_row_with_everything():
     ],
 )
 def test_a_row_that_is_wrong_names_its_column(old, new, field):
-    assert told(HEADER + ROW.replace(old, new)) == [field]
+    assert told(HEADER + ROW.replace(old, new))[0] == field  # a closed room says the law's reason besides
 
 
 def test_geojson_is_understood_too():

@@ -200,6 +200,12 @@ def _form(desk: Desk, edge: Edge | Opening, data: Data) -> tuple[dict[str, Any],
             unknown = dict.fromkeys(data, "unknown_field")
             raise Refused(Kind.INVALID, f"{edge.name} takes no data", **unknown)
         return {}, tuple(f"{name}: unknown_field" for name in sorted(data))
+    if spoilt := sorted(name for name, value in data.items() if _holds_nought(value)):
+        # U+0000 is no letter in the record: one such line would break each search over its desk
+        if desk.mode is Mode.POWER:
+            raise Refused(Kind.INVALID, f"{edge.name}: U+0000 is no letter", **dict.fromkeys(spoilt, "letter"))
+        kept, warnings = _sound(edge.requires, {name: data[name] for name in data if name not in spoilt})
+        return kept, (*(f"{name}: letter" for name in spoilt), *warnings)
     try:
         form = msgspec.convert(dict(data), edge.requires, strict=True)
     except msgspec.ValidationError as error:
@@ -209,6 +215,18 @@ def _form(desk: Desk, edge: Edge | Opening, data: Data) -> tuple[dict[str, Any],
         raise Refused(Kind.INVALID, f"{edge.name}: {error}", **{field or "data": "invalid"}) from error
     checked: dict[str, Any] = msgspec.to_builtins(form)
     return checked, ()
+
+
+def _holds_nought(value: Any) -> bool:
+    match value:
+        case str():
+            return "\0" in value
+        case Mapping():
+            return any(_holds_nought(part) for pair in value.items() for part in pair)
+        case list() | tuple():
+            return any(map(_holds_nought, value))
+        case _:
+            return False
 
 
 def _sound(form: type[msgspec.Struct], data: Data) -> tuple[dict[str, Any], tuple[str, ...]]:

@@ -122,7 +122,13 @@ def test_no_machine_reaches_a_penalty_even_on_an_unlawful_desk(machine):
 
 @pytest.mark.parametrize(
     ("form", "field"),
-    [({}, "data"), ({"article": 592}, "article"), ({"article": "592", "note": None}, "note")],
+    [
+        ({}, "data"),
+        ({"article": 592}, "article"),
+        ({"article": "592", "note": None}, "note"),
+        ({"article": "59\x002"}, "article"),
+        ({"article": "592", "note": {"\x00": 1}}, "note"),
+    ],
 )
 def test_power_refuses_a_form_that_does_not_fit_by_field(form, field):
     assert field in refused(Kind.INVALID, PENALTY, opened(), "fine", INSPECTOR, form)
@@ -140,6 +146,7 @@ def test_power_refuses_data_where_no_form_is():
         ({}, {}, ["age"]),
         ({"age": "7", "name": "A"}, {"name": "A"}, ["age"]),
         ({"age": 7, "hair": "red"}, {"age": 7}, ["hair"]),
+        ({"age": 7, "name": "A\x00"}, {"age": 7}, ["name"]),
     ],
 )
 def test_help_keeps_what_is_sound_and_warns_of_the_rest(form, kept, warned):

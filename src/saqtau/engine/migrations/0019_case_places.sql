@@ -5,9 +5,18 @@
 -- The sites a case is led about, by whoever keeps the register.
 alter table cases add column sites text[] not null default '{}' check (cardinality(sites) <= 100);
 
+-- A word out of what an item holds. Null too where the item holds a letter that is none in this database (U+0000, as a
+-- camera may send it): such an item is kept, and ties nothing.
+create function word_of(content json, variadic way text[]) returns text
+    language plpgsql immutable parallel safe set search_path = pg_catalog, pg_temp as $$
+begin
+    return content #>> way;
+exception when untranslatable_character then
+    return null;
+end $$;
+
 -- Which of his findings a prosecutor has referred to which case (`refer` of the desk `custody`).
-create index item_referred on item ((data -> 'answer' ->> 'case_number'))
-    where data -> 'answer' ->> 'case_number' is not null;
+create index item_referred on item (word_of(data, 'answer', 'case_number')) where desk = 'custody';
 
 -- Whether an incident is about this camera's place: it names the camera or its site, or lies within a kilometre. What
 -- this person has opened by hand himself says nothing.
@@ -15,8 +24,8 @@ create function incident_is_about(who text, incident text, thing text) returns b
     language sql stable set search_path = public, pg_temp as $$
     select exists (select from item i join video_camera v on v.id = thing
         where i.id = incident and i.opened_by <> who and (
-            i.data ->> 'camera' = v.id or i.data ->> 'site' = v.site
-            or exists (select from camera c where c.id = i.data ->> 'camera' and c.site = v.site)
+            word_of(i.data, 'camera') = v.id or word_of(i.data, 'site') = v.site
+            or exists (select from camera c where c.id = word_of(i.data, 'camera') and c.site = v.site)
             or i.lat is not null and i.lon is not null and 111320 * sqrt(power(i.lat - v.lat, 2)
                 + power((i.lon - v.lon) * cos(radians(v.lat)), 2)) <= 1000))
 $$;
@@ -33,8 +42,8 @@ create function case_is_about(who text, number text, thing text) returns boolean
         or exists (select from video_hold h where h.camera = thing and h.case_number = number
             and h.lifted is null and h.by <> who)
         or exists (select from (
-                select i.id from item i where i.data -> 'answer' ->> 'case_number' = number
-                    and i.data -> 'answer' ->> 'case_number' is not null and i.data ->> 'answered_by' <> who
+                select i.id from item i where i.desk = 'custody' and word_of(i.data, 'answer', 'case_number') = number
+                    and word_of(i.data, 'answered_by') <> who
                 union select w.item from export_wish w where w.case_number = number and w.standing = 'approved'
                 union select h.object from legal_hold h where h.case_number = number and h.kind = 'item'
                     and h.lifted_at is null and h.placed_by <> who) tied (incident)
