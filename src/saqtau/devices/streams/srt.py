@@ -7,6 +7,7 @@ how many. Parameters of the address: `latency` (ms, 20..8,000) and `streamid`. A
 import ctypes
 import ctypes.util
 import socket
+import sys
 import threading
 import time
 from collections.abc import Callable
@@ -139,15 +140,18 @@ def _read(
 def _call(library: Any, wanted: Wanted, silence: float) -> int:
     family, *_, where = find(wanted.host, wanted.port, socket.SOCK_DGRAM)[0]
     line = int(library.srt_create_socket())
-    for option, value in (
+    numbers = (
         (_RCVSYN, 1), (_RCVTIMEO, TURN), (_LATENCY, wanted.latency), (_CONNTIMEO, PATIENCE),
         (_PEERIDLE, max(1_000, round(silence * 1000))),
-    ):  # fmt: skip
-        number = ctypes.c_int(value)
-        library.srt_setsockflag(line, option, ctypes.byref(number), ctypes.sizeof(number))
-    for option, text in ((_PASSPHRASE, wanted.passphrase), (_STREAMID, wanted.stream)):
-        if text:
-            library.srt_setsockflag(line, option, text.encode(), len(text.encode()))
+    )  # fmt: skip
+    texts = ((_PASSPHRASE, wanted.passphrase), (_STREAMID, wanted.stream))
+    options = [(name, value.to_bytes(4, sys.byteorder)) for name, value in numbers]
+    options += [(name, text.encode()) for name, text in texts if text]
+    for option, value in options:
+        if library.srt_setsockflag(line, option, value, len(value)) < 0:  # never without its passphrase
+            why = library.srt_getlasterror_str().decode("utf-8", "replace")
+            library.srt_close(line)
+            raise Refused(Kind.UNAVAILABLE, f"{wanted.host}: option {option} of SRT: {why}", stream="unreachable")
     packed = _sockaddr(family, where)
     if library.srt_connect(line, packed, len(packed)) < 0:
         reason, why = library.srt_getrejectreason(line), library.srt_getlasterror_str().decode("utf-8", "replace")
