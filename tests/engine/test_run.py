@@ -51,7 +51,7 @@ async def test_it_comes_up_heals_and_stops_without_orphans(home):
     assert set(health) == {"postgres", "nats", "worker-1", "notary", "recorder-1", "health", "intake", "web"}
     assert {one["state"] for one in health.values()} == {"up"}
 
-    (leaving,) = [one for one in (home.folder / "leaving").iterdir() if one.is_dir()]
+    (leaving,) = await until(lambda: [one for one in home.folder.glob("leaving/*") if one.is_dir()], 30, home.said)
     (leaving / "film.mp4").write_bytes(b"faces")
     for name in ("web", "worker-1", "recorder-1"):
         os.kill(health[name]["pid"], signal.SIGKILL)
