@@ -100,8 +100,8 @@ async def test_what_somebody_else_holds_for_a_case_ties_it_and_his_own_hold_does
 
 async def test_what_a_prosecutor_refers_to_a_case_ties_it_to_that_place(places):
     item, _ = await open_hit(places)
-    answer = """update item set desk = 'custody', data = jsonb_set(data::jsonb, '{answer}', jsonb_build_object('case_number', $2::text))
-        || jsonb_build_object('answered_by', $3::text) where id = $1"""
+    answer = """update item set desk = 'custody', data = data::jsonb || jsonb_build_object('answered_by', $3::text)
+        || jsonb_build_object('answer', jsonb_build_object('case_number', $2::text)) where id = $1"""
     await places.owner.execute(answer, item.id, CASE, "inspector")
     assert await looked(places) == ELSEWHERE
     await places.owner.execute(answer, item.id, CASE, "prosecutor")
