@@ -8,6 +8,7 @@ import asyncio
 import contextlib
 import json
 import os
+import random
 import shutil
 import signal
 import socket
@@ -99,13 +100,20 @@ class Running:
         return self.server.at(name)
 
 
+_HANDED_OUT = range(12_000, 32_000)
+"""Below what Linux gives to whoever asks for any port: nobody is given one of ours before we listen on it."""
+
+
 def free_ports(count: int) -> list[int]:
     """Ports that were free a moment ago."""
     with contextlib.ExitStack() as stack:
-        probes = [stack.enter_context(socket.socket()) for _ in range(count)]
-        for probe in probes:
-            probe.bind(("127.0.0.1", 0))
-        return [probe.getsockname()[1] for probe in probes]
+        found: list[int] = []
+        while len(found) < count:
+            probe = stack.enter_context(socket.socket())
+            with contextlib.suppress(OSError):
+                probe.bind(("127.0.0.1", random.choice(_HANDED_OUT)))
+                found.append(probe.getsockname()[1])
+        return found
 
 
 @contextlib.contextmanager

@@ -1,6 +1,7 @@
 """Logging in by keyboard: a passkey of Chromium's own authenticator, codes, and the account page."""
 
 import contextlib
+from secrets import token_hex
 
 import msgspec
 import pyotp
@@ -35,8 +36,10 @@ async def named(engine, database, folder, **more):
 
 
 async def newcomer(place, name):
-    person = Person(name, "Ключникова Алия", ("operator",), frozenset({2}), language="en")
+    """The account's name: another one each time, for a test that is repeated."""
+    person = Person(f"{name}.{token_hex(3)}", "Ключникова Алия", ("operator",), frozenset({2}), language="en")
     await add_person(place.house.owner, person, PASSWORD, place.house.parts.clock())
+    return person.id
 
 
 async def authenticator(page, **more):
@@ -71,10 +74,10 @@ async def test_a_passkey_is_added_opens_the_console_proves_an_act_and_is_removed
     engine, database, streams, tmp_path, browser
 ):
     async with named(engine, database, tmp_path) as place:
-        await newcomer(place, "chrome.key")
+        who = await newcomer(place, "chrome.key")
         async with visit(browser, place) as page:
             session, device = await authenticator(page)
-            await log_in(page, "chrome.key")
+            await log_in(page, who)
             await open_account(page)
             assert await barriers(page) == []
             await page.get_by_label("Name of the key").fill("Service telephone")
@@ -105,10 +108,10 @@ async def test_an_authenticator_that_does_not_know_its_holder_does_not_open_the_
     engine, database, streams, tmp_path, browser
 ):
     async with named(engine, database, tmp_path) as place:
-        await newcomer(place, "chrome.unverified")
+        who = await newcomer(place, "chrome.unverified")
         async with visit(browser, place) as page:
             session, device = await authenticator(page)
-            await log_in(page, "chrome.unverified")
+            await log_in(page, who)
             await open_account(page)
             await page.get_by_label("Name of the key").fill("Stick")
             await page.keyboard.press("Enter")
@@ -123,9 +126,9 @@ async def test_where_a_second_proof_is_required_codes_are_set_up_before_anything
     engine, database, streams, tmp_path, browser
 ):
     async with named(engine, database, tmp_path, second_factor="required") as place:
-        await newcomer(place, "chrome.codes")
+        who = await newcomer(place, "chrome.codes")
         async with visit(browser, place) as page:
-            await log_in(page, "chrome.codes")
+            await log_in(page, who)
             await expect(page.get_by_text("Set up a second proof to begin work")).to_be_visible()
             assert await barriers(page) == []
             await page.get_by_role("button", name="Set up codes").press("Enter")
@@ -142,7 +145,7 @@ async def test_where_a_second_proof_is_required_codes_are_set_up_before_anything
 
             await page.get_by_role("button", name="Log out").click()
             place.house.parts.clock.ahead += 60 * SECOND
-            await log_in(page, "chrome.codes")
+            await log_in(page, who)
             await expect(page.get_by_label("Code of the application")).to_be_focused()
             assert await barriers(page) == []
             await page.keyboard.type("000000")
@@ -157,10 +160,10 @@ async def test_a_session_is_ended_from_the_account_page_and_the_other_screen_log
     engine, database, streams, tmp_path, browser
 ):
     async with named(engine, database, tmp_path) as place:
-        await newcomer(place, "chrome.two")
+        who = await newcomer(place, "chrome.two")
         async with visit(browser, place) as here, visit(browser, place) as there:
             for page in (there, here):
-                await log_in(page, "chrome.two")
+                await log_in(page, who)
                 await expect(page.get_by_text("Connected, nothing open.")).to_be_visible()
             await open_account(here)
             await here.get_by_role("button", name="End the others").click()
