@@ -58,7 +58,7 @@ test-long: .venv/.synced $(DIST)/index.html ## The long run: 200 kills, fuzzing,
 
 bench: .venv/.synced ## Every figure of the README, beside its peers (long)
 	$(UV) sync --frozen -q --group sim --group bench
-	@for claim in bench/*.py; do echo "== $$claim"; $(PY) $$claim || exit 1; done
+	@for claim in bench/*.py; do echo "== $$claim"; PYTHONPATH=. $(PY) $$claim || exit 1; done
 
 clean: ## Remove what was built and the demonstration's data
 	rm -rf .venv .tools .foreign $(DIST) console/node_modules $(FOLDER) $(FOLDER)-witness
