@@ -60,21 +60,28 @@ class Running:
         """Start a killed part again."""
         self.up(self.parts[name])
 
-    def wait(self, *names: str, patience: float = 60) -> None:
-        """Wait until the named parts answer; told with the end of their log when one has died instead."""
+    def wait(self, *names: str, patience: float = 240) -> None:
+        """Wait until the named parts answer; told with the end of their log when one dies again and again instead.
+
+        As the supervisor does, for one: PostgreSQL does not start while backends of the killed one are still there.
+        """
         for name in names:
             ready = self.parts[name].ready
             if ready is not None:
                 asyncio.run(self._race(name, ready(), patience))
 
     async def _race(self, name: str, ready, patience: float) -> None:
-        task = asyncio.ensure_future(ready)
+        task, left = asyncio.ensure_future(ready), 20
         for _ in range(int(patience / 0.05)):
             done, _ = await asyncio.wait({task}, timeout=0.05)
             if done:
                 return task.result()
             if self.processes[name].poll() is not None:
-                break
+                if not left:
+                    break
+                left -= 1
+                await asyncio.sleep(0.5)
+                self.up(self.parts[name])
         task.cancel()
         await asyncio.wait({task})
         tail = (self.place.logs / f"{name}.log").read_text(errors="replace")[-2000:]
