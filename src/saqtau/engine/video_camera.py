@@ -37,7 +37,7 @@ _WRITE: Final = f"""
         heading = excluded.heading, field_of_view = excluded.field_of_view, reach = excluded.reach,
         address = excluded.address, credentials = excluded.credentials, audio = excluded.audio,
         keep_days = excluded.keep_days, back_fill = excluded.back_fill, retired = null
-"""  # noqa: S608
+"""  # noqa: S608 - constants of ours
 _MASK: Final = """
     insert into video_mask (camera, version, boxes, since, by)
     select n.camera, coalesce(m.version, 0) + 1, n.boxes::json, $3, $4

@@ -30,7 +30,7 @@ _OF: Final = f"""
     select {_COLUMNS} from video_hold
     where ($1::text is null or camera = $1) and ($2::text is null or case_number = $2)
     order by asked desc, id desc limit $3
-"""  # noqa: S608
+"""  # noqa: S608 - constants of ours
 _NEW: Final = "select id, camera from video_hold where acknowledged is null and camera = any($1::text[]) order by asked"
 _KEPT: Final = """
     select coalesce(sum(least(s.ended, h.ended) - greatest(s.began, h.began)), 0)::bigint

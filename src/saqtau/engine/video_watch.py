@@ -70,17 +70,17 @@ _TAMPERED: Final = f"""
     select {_PLACE}, h.since, h.verdict as kind, null::bigint as until from video_health h
     join video_camera c on c.id = h.camera and c.retired is null
     where h.verdict <> all($2::text[]) and {_NOT_OFF}
-"""  # noqa: S608
+"""  # noqa: S608 - constants of ours
 _TOLD: Final = f"""
     select {_PLACE}, min(t.began) as since, min(t.word) as kind, null::bigint as until from video_told t
     join video_camera c on c.id = t.camera and c.retired is null and c.back_fill is not null
     where t.ended is null and t.word = any($2::text[]) and {_NOT_OFF} group by c.id
-"""  # noqa: S608
+"""  # noqa: S608 - constants of ours
 _OFF: Final = f"""
     select {_PLACE}, d.began as since, d.kind, null::bigint as until, d.by, d.why from video_disable d
     join video_camera c on c.id = d.camera and c.retired is null
     where d.began <= $1 and (d.ended is null or d.ended > $1) and c.place = any($2::text[])
-"""  # noqa: S608
+"""  # noqa: S608 - constants of ours
 _SHORT: Final = f"""
     select {_PLACE}, g.began as since, g.kind, g.ended as until from video_gap g
     join video_camera c on c.id = g.camera and c.place = any($2::text[])
@@ -90,23 +90,23 @@ _SHORT: Final = f"""
         and not exists (select from video_disable d where d.camera = c.id and d.began < g.ended
             and (d.ended is null or d.ended > g.began))
     order by g.began limit {AT_ONCE}
-"""  # noqa: S608
+"""  # noqa: S608 - constants of ours
 _MINUTES: Final = f"""
     select {_PLACE}, m.hour, m.minutes, c.added from video_hour m
     join video_camera c on c.id = m.camera and c.place = any($2::text[])
     where m.hour > $1::bigint - {LOOKED_BACK} and (position('\\x05'::bytea in m.minutes) > 0
         or position('\\x08'::bytea in m.minutes) > 0) limit {AT_ONCE}
-"""  # noqa: S608
+"""  # noqa: S608 - constants of ours
 _OPEN: Final = f"""
     select {items.COLUMNS} from item where desk = 'custody' and ended is null and data ->> 'dark_since' is not null
     union all
     select {items.COLUMNS} from item where desk = 'street_cameras' and ended is null
         and data ->> 'dark_since' is not null
-"""  # noqa: S608
+"""  # noqa: S608 - constants of ours
 _ANSWERED: Final = f"""
     select {items.COLUMNS} from item where desk = 'custody' and ended > $1::bigint - {2 * LOOKED_BACK}
         and data ->> 'dark_since' is not null
-"""  # noqa: S608
+"""  # noqa: S608 - constants of ours
 _MARK: Final = """
     update video_gap g set item = n.item from
         unnest($1::text[], $2::text[], $3::bigint[], $4::bigint[]) as n (camera, item, since, until)

@@ -116,7 +116,7 @@ class Events:
                 # who has left the register is not heard any more, on no connection
                 current = self._cameras(token_digest(token))
                 if current is None or current.id != camera.id:
-                    raise Refused(Kind.UNAUTHENTICATED, "no camera has this token", token="unknown")  # noqa: S106
+                    raise Refused(Kind.UNAUTHENTICATED, "no camera has this token", token="unknown")  # noqa: S106 - a word
                 if not await self._answered(line, camera, token, packet):
                     return
         finally:
